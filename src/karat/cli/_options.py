@@ -1,0 +1,22 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+WorkspaceDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace",
+        "-w",
+        help="Folder of ledger, cells and runs.",
+        envvar="KARAT_WORKSPACE",
+        show_default="workspace",
+    ),
+]
+Study = Annotated[Path, typer.Argument(help="A study file, e.g. studies/quickstart.yaml.")]

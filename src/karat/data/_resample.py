@@ -1,0 +1,78 @@
+"""Daily bars to bars of 2, 3 or 5 sessions or a calendar week.
+
+Invariants:
+1. open = first, high = max, low = min, close = last, volume = sum; any other column: last.
+2. A bar is known when it has closed: `ts` is the close of its last scheduled session, `known_at` is never before it,
+   and a bar whose last session has not happened yet does not exist. No partial last bar leaks.
+3. All instruments share the same bars: blocks are counted in sessions of the calendar from the panel's first session,
+   weeks run from Monday to Sunday.
+4. Later rows never change an earlier bar.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from typing import Final
+
+import polars as pl
+
+from karat.core import DataError, InputError, iso, iso_date
+from karat.data._calendars import NO_CALENDAR, sessions
+from karat.data._panel import Panel
+
+SCALES: Final[dict[str, int]] = {"2d": 2, "3d": 3, "5d": 5, "week": 0}
+"""Timescale to its number of sessions; 0: by calendar week."""
+
+
+def resample(panel: Panel, scale: str) -> Panel:
+    """Return the panel in bars of `scale`: 2d, 3d, 5d or week.
+
+    Raises:
+        InputError: an unknown scale, a panel without a calendar, too few sessions for one bar.
+        DataError: rows that are no daily bars.
+    """
+    if scale not in SCALES:
+        raise InputError("scale", scale, allowed=list(SCALES))
+    if panel.calendar == NO_CALENDAR:
+        raise InputError("calendar", panel.calendar, why="bars are counted in sessions", allowed="an exchange or 24/7")
+    if len(panel.frame) == 0:
+        raise InputError("panel", "0 rows", why="there is nothing to resample", fix="load a range with data")
+    table = _blocks(panel, SCALES[scale])
+    placed = panel.frame.join(table, on="ts", how="left")
+    away = placed.filter(pl.col("block").is_null())
+    if len(away):
+        rows = [f"{name} {iso(ts)}" for name, ts in away.select("instrument", "ts").rows()]
+        raise DataError("panel", "daily bars, one a session", rows=rows, fix="resample daily data only")
+    now = int(panel.frame["ts"].max())  # type: ignore[arg-type]
+    bars = placed.filter(pl.col("ends") <= now).group_by("instrument", "ends").agg(_aggregates(panel.values))
+    if len(bars) == 0:
+        raise InputError("scale", scale, why="the panel is shorter than one bar", fix="load more sessions")
+    known = pl.max_horizontal("known_at", "ends").alias("known_at")
+    frame = bars.select(pl.col("ends").alias("ts"), known, "instrument", *panel.values).sort("instrument", "ts")
+    steps = (*panel.provenance.preprocessing, f"resampled to {scale}")
+    return Panel(frame, panel.calendar, replace(panel.provenance, preprocessing=steps), panel.notes)
+
+
+def _blocks(panel: Panel, size: int) -> pl.DataFrame:
+    """Return ts (each session's close), its block, and `ends`: the scheduled close of the block's last session."""
+    first = dt.date.fromisoformat(iso_date(int(panel.frame["ts"].min()) - 1))  # type: ignore[arg-type]
+    last = dt.date.fromisoformat(iso_date(int(panel.frame["ts"].max())))  # type: ignore[arg-type]
+    # a month more, so that the last block's own end is scheduled and an unfinished block can be seen as such
+    table = sessions(panel.calendar, first, last + dt.timedelta(days=30))
+    table = table.filter(pl.col("close_ns") >= int(panel.frame["ts"].min()))  # type: ignore[arg-type]
+    number = pl.int_range(pl.len())
+    block = number // size if size else pl.col("date").dt.truncate("1w").cast(pl.Int32).cast(pl.Int64)
+    return table.select(
+        pl.col("close_ns").alias("ts"), block.alias("block"), pl.col("close_ns").max().over(block).alias("ends")
+    )
+
+
+def _aggregates(values: tuple[str, ...]) -> list[pl.Expr]:
+    rules = {"open": pl.Expr.first, "high": pl.Expr.max, "low": pl.Expr.min}
+    columns = [rules.get(name, pl.Expr.last)(pl.col(name)) for name in values if name != "volume"]
+    if "volume" in values:
+        seen = pl.col("volume").is_not_nan()
+        total = pl.when(seen.any()).then(pl.col("volume").filter(seen).sum()).otherwise(float("nan"))
+        columns.append(total.alias("volume"))
+    return [pl.col("known_at").max(), *columns]

@@ -1,0 +1,142 @@
+"""The shuffled-label sentinel: a forecaster that learned from shuffled labels must earn nothing.
+
+Labels are shuffled, a ridge regression is fitted to them in closed form, and its forecasts are traded without costs on
+rows it has not seen. Whatever it then earns did not come from the labels: it came through the evaluation. What it can
+see: scoring that looks at the outcome, signs or thresholds picked on the rows they are judged by, returns that already
+hold the position's own bar. What it cannot see: a feature that knows the future, as shuffling breaks that link too;
+future invariance is the guard for that one.
+
+| symbol | meaning | shape | unit |
+|---|---|---|---|
+| X | features, standardised by the training rows | (n, p) | |
+| k | shuffles so far | | |
+| S | annual Sharpe ratio of one shuffle | (k,) | 1/sqrt(year) |
+
+Invariants:
+1. Returns are demeaned first: a market that rises pays nobody for guessing.
+2. Passes when the 95 % interval of the mean of S lies inside +-0.1, fails otherwise, also when it stays too wide.
+3. Shuffles are added until the interval's half-width is at most a third of the limit or 20,000 are done, so that
+   how often a clean study fails does not depend on how short its data are; see docs/concepts/evidence.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from karat.core import InputError, generator
+from karat.evidence._shapes import Check, Floats
+from karat.kernels import sharpe
+
+Fit = Callable[[Floats, Floats, Floats], Floats]
+"""(x_train (n, p), shuffled labels (n, k), x_valid (v, p)) to forecasts (v, k)."""
+Score = Callable[[Floats, Floats], Floats]
+"""(forecasts (v, k), demeaned returns (v,)) to gross returns of the traded forecasts, (v, k) or one row per date."""
+
+LIMIT: Final = 0.1
+MOST_SHUFFLES: Final = 20_000
+MOST_ROWS: Final = 4_000
+"""Training rows used: labels are shuffled anyway, and rows beyond these only cost time. Taken evenly."""
+_CHUNK: Final = 250
+_RIDGE: Final = 1e-3
+
+
+def shuffled_label_sentinel(
+    x_train: Floats,
+    y_train: Floats,
+    x_valid: Floats,
+    returns_valid: Floats,
+    *,
+    shuffles: int = 1000,
+    seed: int,
+    periods_per_year: float = 252.0,
+    fit: Fit | None = None,
+    score: Score | None = None,
+) -> Check:
+    """Return the check that shuffled labels earn nothing.
+
+    `x_train` (n, p), `y_train` (n,) the training rows; `x_valid` (v, p) and `returns_valid` (v,) simple returns per bar
+    earned by a position decided on that row. No NaN. `shuffles` is the least number. `fit` and `score` default to ridge
+    and to position times return; pass the study's own to put its path under test, or a score that averages a panel's
+    rows per date, as the ratio counts every row it gets as one period.
+
+    Raises:
+        InputError: shapes, values that are not finite, fewer than 100 shuffles, or fewer than 20 rows in either part.
+    """
+    _require(x_train, y_train, x_valid, returns_valid, shuffles)
+    keep = np.linspace(0, len(x_train) - 1, min(len(x_train), MOST_ROWS)).astype(np.int64)
+    train, labels = x_train[keep], y_train[keep] - y_train[keep].mean()
+    # What is left of a constant after its mean is rounding, and a Sharpe ratio would see it.
+    returns = returns_valid - returns_valid.mean() if np.ptp(returns_valid) > 0 else np.zeros(len(returns_valid))
+    # Values beyond five standard deviations would let a few training rows decide every fit.
+    valid = np.clip((x_valid - train.mean(axis=0)) / _spread(train), -5.0, 5.0)
+    train = np.clip((train - train.mean(axis=0)) / _spread(train), -5.0, 5.0)
+    fit, score = fit or _ridge, score or _gross
+    found = np.empty(0)
+    while not _settled(found, shuffles):
+        rng = generator(seed, "shuffled labels", len(found))
+        shuffled = rng.permuted(np.tile(labels[:, None], (1, _CHUNK)), axis=0)
+        found = np.append(found, _annual(score(fit(train, shuffled, valid), returns), periods_per_year))
+    return _check(found)
+
+
+def _settled(found: Floats, shuffles: int) -> bool:
+    if len(found) < shuffles:
+        return False
+    return len(found) >= MOST_SHUFFLES or _half_width(found) <= LIMIT / 3.0
+
+
+def _half_width(found: Floats) -> float:
+    return 1.96 * float(found.std(ddof=1)) / math.sqrt(len(found))
+
+
+def _check(found: Floats) -> Check:
+    mean, half = float(found.mean()), _half_width(found)
+    return Check(
+        name="shuffled labels",
+        value=mean,
+        threshold=f"95 % interval inside +-{LIMIT:g}",
+        passed=abs(mean) + half < LIMIT,
+        note=(
+            f"annual gross Sharpe, interval {mean - half:.3f} to {mean + half:.3f} over {len(found)} shuffles;"
+            f" mean absolute value {np.abs(found).mean():.2f}"
+        ),
+    )
+
+
+def _ridge(x_train: Floats, shuffled: Floats, x_valid: Floats) -> Floats:
+    gram = x_train.T @ x_train
+    gram[np.diag_indices_from(gram)] += _RIDGE * len(x_train)
+    return np.asarray(x_valid @ np.linalg.solve(gram, x_train.T @ shuffled), dtype=np.float64)
+
+
+def _gross(forecasts: Floats, returns: Floats) -> Floats:
+    return forecasts * returns[:, None]
+
+
+def _annual(gross: Floats, periods_per_year: float) -> Floats:
+    """Return the Sharpe ratio of every column, 0 for one that never moves."""
+    ratios = np.array([sharpe(column, periods_per_year=periods_per_year) for column in gross.T])
+    return np.where(np.isfinite(ratios), ratios, 0.0)
+
+
+def _spread(values: Floats) -> Floats:
+    sd = values.std(axis=0)
+    return np.where(sd > 0, sd, 1.0)
+
+
+def _require(x_train: Floats, y_train: Floats, x_valid: Floats, returns: Floats, shuffles: int) -> None:
+    if x_train.ndim != 2 or y_train.shape != (len(x_train),):
+        raise InputError("y_train", f"shape {y_train.shape}", allowed=f"({len(x_train)},): one label per row")
+    if x_valid.shape != (len(returns), x_train.shape[1]) or returns.ndim != 1:
+        seen = f"shapes {x_valid.shape} and {returns.shape}"
+        raise InputError("x_valid, returns_valid", seen, allowed=f"(v, {x_train.shape[1]}) and (v,)")
+    if min(len(x_train), len(x_valid)) < 20:
+        raise InputError("x_train, x_valid", (len(x_train), len(x_valid)), allowed="20 rows or more in each")
+    if not all(np.isfinite(part).all() for part in (x_train, y_train, x_valid, returns)):
+        raise InputError("x_train, y_train, x_valid, returns_valid", "values that are not finite", allowed="no NaN")
+    if shuffles < 100:
+        raise InputError("shuffles", shuffles, allowed="100 or more")

@@ -1,0 +1,30 @@
+"""What may be known: the feature registry, its tiers, and the proof that no feature reads the future.
+
+A study names tiers or features; `resolve` says which of them a panel can serve, `build` computes them, `table` makes
+the rows a model reads and `check_invariance` proves by experiment that later data cannot change them.
+"""
+
+from karat.features._build import FeatureFrame, build, numeric_only, table
+from karat.features._dictionary import dictionary_markdown
+from karat.features._invariance import InvarianceReport, check_invariance
+from karat.features._registry import FEATURES, TIERS
+from karat.features._select import Selection, required_columns, resolve
+from karat.features._spec import FeatureSpec
+from karat.features._vix import VIX_REGIME_EDGES
+
+__all__ = [
+    "FEATURES",
+    "TIERS",
+    "VIX_REGIME_EDGES",
+    "FeatureFrame",
+    "FeatureSpec",
+    "InvarianceReport",
+    "Selection",
+    "build",
+    "check_invariance",
+    "dictionary_markdown",
+    "numeric_only",
+    "required_columns",
+    "resolve",
+    "table",
+]

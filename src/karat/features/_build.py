@@ -1,0 +1,145 @@
+"""Building: specs over a panel to a frame of features, and that frame to the `Table` a model reads.
+
+Invariants:
+1. Rows are the panel's rows, in its order, with its `ts` and `known_at`; every feature column is Float64.
+2. Instruments never mix: a feature of one does not change when another is added, changed or renamed.
+3. A row in which an input is NaN is skipped: it gets NaN and the features go on as if it were not there.
+4. A value that is not finite becomes NaN; nothing is filled, neither forward nor back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+import polars as pl
+
+from karat.core import DataError, InputError
+from karat.data import KEYS, Panel, Table
+from karat.features._rolling import change, lagged
+from karat.features._select import Selection, resolve
+from karat.features._spec import Columns, FeatureSpec, Floats, as_array
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureFrame:
+    """Features of a panel.
+
+    frame: ts, known_at, instrument, then one Float64 column a feature, NaN during warm-up. specs: in column order.
+    absent: selected features that the panel cannot serve, with the reason.
+    """
+
+    frame: pl.DataFrame
+    specs: tuple[FeatureSpec, ...]
+    absent: Mapping[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The feature names, in column order."""
+        return tuple(spec.name for spec in self.specs)
+
+
+def build(panel: Panel, selection: Selection) -> FeatureFrame:
+    """Compute the selected features, one instrument at a time, each value known at its row's `known_at`.
+
+    Raises:
+        InputError: an unknown name, or no feature that the panel can serve.
+        DataError: `known_at` runs back within an instrument.
+    """
+    specs, absent = resolve(selection, panel)
+    _check_known(panel.frame)
+    values = compute(panel.frame, specs)
+    columns = [pl.Series(spec.name, values[:, k], dtype=pl.Float64) for k, spec in enumerate(specs)]
+    return FeatureFrame(panel.frame.select(KEYS).with_columns(columns), specs, absent)
+
+
+def compute(frame: pl.DataFrame, specs: Sequence[FeatureSpec]) -> Floats:
+    """Return (n, p) float64 features of a frame sorted by (instrument, ts)."""
+    out = np.full((len(frame), len(specs)), np.nan)
+    columns = {name: as_array(frame[name]) for name in sorted({name for spec in specs for name in spec.inputs})}
+    for begin, end in blocks(frame):
+        for k, spec in enumerate(specs):
+            out[begin:end, k] = _one({name: columns[name][begin:end] for name in spec.inputs}, spec)
+    return out
+
+
+def blocks(frame: pl.DataFrame) -> list[tuple[int, int]]:
+    """Return the row range of each instrument."""
+    lengths = frame["instrument"].rle().struct.field("len").to_list()
+    ends = list(accumulate(lengths))
+    return [(end - length, end) for end, length in zip(ends, lengths, strict=True)]
+
+
+def table(panel: Panel, features: FeatureFrame) -> Table:
+    """Return the rows a model reads: the numeric features, and simple close-to-close returns.
+
+    Raises:
+        InputError: the panel has no `close`.
+        DataError: the features are of other rows than the panel's.
+    """
+    if "close" not in panel.frame.columns:
+        raise InputError("panel", list(panel.values), allowed="a column 'close'", why="returns are computed from it")
+    if not features.frame.select(KEYS).equals(panel.frame.select(KEYS)):
+        raise DataError("features", "same rows as the panel", fix="build the features from this panel")
+    numbers, _ = numeric_only(features.frame)
+    close = as_array(panel.frame["close"])
+    returns = np.full(len(panel.frame), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for begin, end in blocks(panel.frame):
+            returns[begin:end] = change(close[begin:end], 1)
+    instruments = panel.instruments
+    code = np.searchsorted(np.asarray(instruments, dtype=np.str_), panel.frame["instrument"].to_numpy().astype(np.str_))
+    return Table(
+        panel.frame["ts"].to_numpy(),
+        panel.frame["known_at"].to_numpy(),
+        code.astype(np.int64),
+        instruments,
+        np.ascontiguousarray(numbers.to_numpy(), dtype=np.float64),
+        tuple(numbers.columns),
+        returns,
+    )
+
+
+def numeric_only(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Return the numeric and boolean feature columns as Float64, and the names of the columns left out.
+
+    Example:
+        >>> kept, dropped = numeric_only(pl.DataFrame({"rsi_14": [50], "sector": ["tech"]}))
+        >>> kept.columns, dropped
+        (['rsi_14'], ('sector',))
+    """
+    wanted = [name for name in frame.columns if name not in KEYS]
+    kept = [name for name in wanted if frame.schema[name].is_numeric() or frame.schema[name] == pl.Boolean]
+    return frame.select(pl.col(kept).cast(pl.Float64)), tuple(name for name in wanted if name not in kept)
+
+
+def _one(columns: Columns, spec: FeatureSpec) -> Floats:
+    """Return one feature of one instrument, skipping rows in which an input is not finite."""
+    n = len(next(iter(columns.values())))
+    usable = np.logical_and.reduce([np.isfinite(values) for values in columns.values()])
+    whole = bool(usable.all())
+    dense = columns if whole else {name: values[usable] for name, values in columns.items()}
+    rows = n if whole else int(usable.sum())
+    if rows <= spec.warm_up:
+        return np.full(n, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        values = np.asarray(spec.compute(dense), dtype=np.float64)
+    if values.shape != (rows,):
+        raise InputError(f"feature.{spec.name}", values.shape, allowed=f"an array of shape ({rows},)")
+    values = np.where(np.isfinite(values), values, np.nan)
+    values = lagged(values, spec.lag) if spec.lag else values
+    if whole:
+        return values
+    out = np.full(n, np.nan)
+    out[usable] = values
+    return out
+
+
+def _check_known(frame: pl.DataFrame) -> None:
+    """Refuse a row that becomes known before an earlier one: its features would read what is not known yet."""
+    back = frame.filter((pl.col("known_at").diff() < 0).over("instrument"))
+    if len(back):
+        rows = [f"{name}@{ts}" for name, ts in back.select("instrument", "ts").rows()]
+        raise DataError("panel", "known_at never runs back within an instrument", rows=rows, fix="correct known_at")

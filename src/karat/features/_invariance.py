@@ -1,0 +1,115 @@
+"""Future invariance: proof by experiment that no feature reads what happens after its row is known.
+
+At several instants the panel is cut off, and separately everything after the instant is replaced by wild values. The
+features of the rows known by then must not move. Both experiments are needed: a full-sample scaler moves under both, a
+value that is merely copied from the end shows only when the end is poisoned, a centred window already when it is cut.
+
+Invariants:
+1. The report depends on the panel, the selection, `cuts` and `seed` only.
+2. A feature passes when every compared value agrees to `TOLERANCE` of the feature's largest magnitude, NaN with NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from karat.core import LeakageError, generator, iso
+from karat.data import KEYS, Panel
+from karat.features._build import compute
+from karat.features._select import Selection, resolve
+from karat.features._spec import FeatureSpec, Floats, as_array
+
+TOLERANCE: Final = 1e-9
+"""Largest difference that counts as rounding, as a fraction of the feature's largest magnitude."""
+
+
+@dataclass(frozen=True)
+class InvarianceReport:
+    """Outcome of `check_invariance`.
+
+    passed: no feature moved. worst: largest difference seen, fraction of the feature's largest magnitude; a value that
+    appeared or vanished counts as 1. offending: features that moved, sorted. evidence: a sentence for each.
+    """
+
+    passed: bool
+    worst: float
+    offending: tuple[str, ...]
+    evidence: tuple[str, ...]
+    n_features: int
+    n_cuts: int
+
+    def require(self) -> None:
+        """Raise where a feature reads the future.
+
+        Raises:
+            LeakageError: naming the features and the first piece of evidence.
+        """
+        if not self.passed:
+            raise LeakageError(", ".join(self.offending), self.evidence[0])
+
+
+def check_invariance(panel: Panel, selection: Selection, *, cuts: int = 5, seed: int = 42) -> InvarianceReport:
+    """Compare the features with those of the panel cut off, and poisoned, after each of `cuts` instants."""
+    specs, _ = resolve(selection, panel)
+    full = compute(panel.frame, specs)
+    known = panel.frame["known_at"].to_numpy()
+    size = np.nan_to_num(np.abs(full), nan=0.0).max(axis=0, initial=0.0)
+    worst = np.zeros(len(specs))
+    evidence: dict[str, str] = {}
+    instants = _instants(known, specs, cuts, seed)
+    for number, instant in enumerate(instants):
+        past = known <= instant
+        trials = {
+            "cut off": compute(panel.frame.filter(past), specs),
+            "replaced": compute(_poisoned(panel.frame, past, seed, number), specs)[past],
+        }
+        for how, seen in trials.items():
+            moved = _difference(full[past], seen, size)
+            worst = np.maximum(worst, moved.max(axis=0, initial=0.0))
+            for k in np.flatnonzero((moved > TOLERANCE).any(axis=0)):
+                count = int((moved[:, k] > TOLERANCE).sum())
+                text = (
+                    f"{specs[k].name} changed in {count} earlier row(s) when the rows after {iso(instant)} were {how}"
+                )
+                evidence.setdefault(specs[k].name, text)
+    offending = tuple(sorted(evidence))
+    return InvarianceReport(
+        not offending,
+        float(worst.max(initial=0.0)),
+        offending,
+        tuple(evidence[name] for name in offending),
+        len(specs),
+        len(instants),
+    )
+
+
+def _instants(known: np.ndarray, specs: tuple[FeatureSpec, ...], cuts: int, seed: int) -> list[int]:
+    """Return cut instants after every warm-up, where the panel is long enough for that."""
+    unique = np.unique(known)
+    first = min(max(spec.warm_up for spec in specs) + 1, len(unique) - 1)
+    candidates = unique[first : max(len(unique) - 1, first + 1)]
+    picked = generator(seed, "invariance", "cuts").permutation(len(candidates))[:cuts]
+    return [int(candidates[k]) for k in np.sort(picked)]
+
+
+def _poisoned(frame: pl.DataFrame, past: np.ndarray, seed: int, number: int) -> pl.DataFrame:
+    """Return the frame with the values of all later rows replaced; a positive column stays positive."""
+    rng = generator(seed, "invariance", "poison", number)
+    columns = []
+    for name in (column for column in frame.columns if column not in KEYS):
+        values = as_array(frame[name])
+        finite = values[np.isfinite(values)]
+        shift = float(np.std(finite)) if len(finite) and finite.min() <= 0 else 0.0
+        wild = values * np.exp(rng.normal(size=len(values))) + shift * rng.normal(size=len(values))
+        columns.append(pl.Series(name, np.where(past, values, wild)))
+    return frame.with_columns(columns)
+
+
+def _difference(before: Floats, after: Floats, size: Floats) -> Floats:
+    """Return absolute differences as fractions of `size`; 0 where both are NaN, 1 where one is."""
+    gone = np.isnan(before) != np.isnan(after)
+    return np.where(gone, 1.0, np.nan_to_num(np.abs(before - after), nan=0.0) / np.where(size > 0, size, 1.0))

@@ -1,0 +1,107 @@
+"""Selection: from tier and feature names to the specs that a panel can serve.
+
+Invariants:
+1. Order is that of the selection, each feature once; `-name` or `-tier` takes features out again.
+2. A feature is absent, with a reason, where the panel lacks an input column or an instrument has no value in it.
+3. Specs may stand in a selection themselves: nothing is registered at run time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import polars as pl
+
+from karat.core import InputError
+from karat.data import Panel
+from karat.features._registry import FEATURES, TIERS
+from karat.features._spec import FeatureSpec
+
+_SHOWN: Final = 3
+
+Selection = Sequence[str | FeatureSpec] | str
+"""Tier names, feature names, `-name` to take one out, and specs of one's own."""
+
+
+def chosen(selection: Selection) -> tuple[FeatureSpec, ...]:
+    """Return the selected specs, before any panel is looked at.
+
+    Raises:
+        InputError: an unknown name, a spec whose name is taken, or nothing selected.
+
+    Example:
+        >>> [spec.name for spec in chosen(["signal", "vix8", "-vix_regime"])][:3]
+        ['signal', 'vix_close', 'vix_sma_10']
+    """
+    picked: dict[str, FeatureSpec] = {}
+    for item in [selection] if isinstance(selection, str) else selection:
+        if isinstance(item, FeatureSpec):
+            if picked.get(item.name, FEATURES.get(item.name, item)) is not item:
+                raise InputError("feature.name", item.name, why="the name is taken", fix="choose another name")
+            picked[item.name] = item
+        elif item.startswith("-"):
+            for name in _names(item[1:]):
+                picked.pop(name, None)
+        else:
+            picked |= {name: FEATURES[name] for name in _names(item) if name not in picked}
+    if not picked:
+        raise InputError("features", list(selection), allowed=[*TIERS, *FEATURES], why="no feature is selected")
+    return tuple(picked.values())
+
+
+def required_columns(selection: Selection) -> tuple[str, ...]:
+    """Return the panel columns that the selection reads, sorted: the closure of its dependencies.
+
+    Example:
+        >>> required_columns(["ret_1", "gap"])
+        ('close', 'open')
+    """
+    return tuple(sorted({column for spec in chosen(selection) for column in spec.inputs}))
+
+
+def resolve(selection: Selection, panel: Panel) -> tuple[tuple[FeatureSpec, ...], dict[str, str]]:
+    """Return the specs that the panel can serve, and why the others are absent.
+
+    `volume` counts as empty where it is zero throughout.
+
+    Raises:
+        InputError: an unknown name, nothing selected, or nothing left.
+    """
+    specs = chosen(selection)
+    columns = required_columns(specs)
+    empty = {name: where for name in columns if name in panel.values and (where := _empty_in(panel, name))}
+    absent: dict[str, str] = {}
+    for spec in specs:
+        missing = [name for name in spec.inputs if name not in panel.values]
+        hollow = [name for name in spec.inputs if name in empty]
+        if missing:
+            absent[spec.name] = f"needs {', '.join(missing)}; the panel has {', '.join(panel.values)}"
+        elif hollow:
+            absent[spec.name] = f"needs {hollow[0]}, which is empty for {', '.join(empty[hollow[0]][:_SHOWN])}"
+    usable = tuple(spec for spec in specs if spec.name not in absent)
+    if not usable:
+        name, reason = next(iter(absent.items()))
+        raise InputError(
+            "features",
+            [spec.name for spec in specs],
+            why=f"the panel can serve none of them, for example {name}: {reason}",
+            fix=f"choose features of the columns {', '.join(panel.values)}",
+        )
+    return usable, absent
+
+
+def _names(item: str) -> tuple[str, ...]:
+    if item in TIERS:
+        return TIERS[item]
+    if item in FEATURES:
+        return (item,)
+    raise InputError("features", item, allowed=sorted({*TIERS, *FEATURES}))
+
+
+def _empty_in(panel: Panel, column: str) -> list[str]:
+    """Return the instruments without any value (or any volume) in a column: their features would be NaN throughout."""
+    value = pl.col(column)
+    alive = value.is_finite().fill_null(False) & ((value != 0) if column == "volume" else pl.lit(True))
+    found = panel.frame.group_by("instrument", maintain_order=True).agg(alive.any().alias("alive"))
+    return [str(name) for name in found.filter(~pl.col("alive"))["instrument"]]

@@ -1,0 +1,3 @@
+from karat.models._ewma import Ewma
+class Arima(Ewma):
+    name = "arima"

@@ -1,0 +1,198 @@
+"""`patch_transformer`: the forecaster around `karat.nets.PatchTransformer`.
+
+Trained on mean pinball of the standardised label and cross-entropy of its class; Valid stops training and chooses the
+gain of each head. The class head starts from the classes that the unconditional shape implies at the row's scale.
+Symbols as in `_shape`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from karat.core import InputError, derive_seed, require
+from karat.data import CUTS, LEVELS, MEDIAN, N_CLASSES, Inputs, Train, Valid
+from karat.models._classes import FLOOR, quantiles_to_classes
+from karat.models._forecaster import Forecaster
+from karat.models._params import Param
+from karat.models._problem import Frame
+from karat.models._shape import GRID, mean_pinball, shrinkage
+from karat.models._state import State
+from karat.models._types import Floats
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from karat.nets import PatchTransformer
+
+_CHUNK = 2048
+_CLASS_WEIGHT = 0.1
+
+
+class PatchTransformerForecaster(Forecaster):
+    """A small transformer over patches of feature history; about 25,000 weights with 21 features.
+
+    lookback, patch, stride: bars. d_model, layers, heads, d_ff: sizes. learning_rate: of the transformer;
+    skip_rate: of the direct linear path. max_steps, batch, patience: budget, rows a step, looks at Valid (one in 20
+    steps) without a better loss.
+    """
+
+    name = "patch_transformer"
+    stochastic = True
+    PARAMS = {
+        "lookback": Param(32, 2, 512),
+        "patch": Param(8, 1, 512),
+        "stride": Param(8, 1, 512),
+        "d_model": Param(32, 4, 1024),
+        "layers": Param(2, 1, 24),
+        "heads": Param(4, 1, 64),
+        "d_ff": Param(64, 4, 4096),
+        "dropout": Param(0.2, 0.0, 0.9),
+        "learning_rate": Param(1e-3, 1e-6, 1.0),
+        "skip_rate": Param(5e-3, 1e-6, 1.0),
+        "weight_decay": Param(0.1, 0.0, 10.0),
+        "max_steps": Param(400, 1, 1_000_000),
+        "batch": Param(256, 1, 100_000),
+        "patience": Param(8, 1, 10_000),
+    }
+
+    def __init__(self, *, seed: int = 42, **params: Any) -> None:
+        super().__init__(seed=seed, **params)
+        if int(self.params["patch"]) > int(self.params["lookback"]):
+            raise InputError("patch_transformer.patch", self.params["patch"], allowed=f"up to lookback={self.params['lookback']}")
+        if int(self.params["d_model"]) % int(self.params["heads"]):
+            allowed = f"a divisor of d_model={self.params['d_model']}"
+            raise InputError("patch_transformer.heads", self.params["heads"], allowed=allowed)
+
+    def _fit(self, train: Train, valid: Valid) -> None:
+        torch = require("torch", "nets")
+        from karat.nets import FitPlan, fit_module, pinball_loss
+
+        frame = self._frame = Frame.fit(train)
+        seed = derive_seed(self.seed, self.name)
+        self._module = self._build(seed)
+        module = self._module
+        learn, check = _Rows(frame, train, self._lookback), _Rows(frame, valid, self._lookback)
+        levels = torch.tensor(LEVELS, dtype=torch.float32)
+        z, classes = torch.tensor(frame.target(train), dtype=torch.float32), torch.tensor(_classes(train))
+        z_valid = frame.target(valid)
+
+        def batch_loss(rows: Tensor) -> Tensor:
+            quantiles, logits = module(*learn.batch(rows.numpy()))
+            entropy = torch.nn.functional.cross_entropy(logits, classes[rows])
+            return pinball_loss(z[rows], quantiles, levels) + _CLASS_WEIGHT * entropy
+
+        plan = FitPlan(seed, int(self.params["max_steps"]), int(self.params["batch"]), patience=int(self.params["patience"]))
+        log = fit_module(
+            module,
+            self._groups(),
+            n_rows=len(train),
+            batch_loss=batch_loss,
+            valid_loss=lambda: mean_pinball(z_valid, self._run(check)[0]),
+            plan=plan,
+        )
+        self.notes += (f"patch_transformer: best Valid at step {log.best_step} of {log.steps}",)
+        self._shrink(check, z_valid, _classes(valid))
+
+    def _shrink(self, check: _Rows, z: Floats, classes: NDArray[np.int64]) -> None:
+        """Choose the gains of both heads on Valid."""
+        quantiles, probabilities = self._run(check)
+        base = np.tile(self._frame.shape.values, (len(z), 1))
+        start = check.classes
+        rows = np.arange(len(z))
+
+        def entropy(part: float) -> float:
+            mixed = np.exp((1.0 - part) * np.log(start) + part * np.log(probabilities))
+            return -float(np.mean(np.log(mixed[rows, classes] / mixed.sum(axis=1))))
+
+        gains = [shrinkage(z, base, quantiles), min(GRID, key=lambda part: (entropy(part), part))]
+        self._module.gain.copy_(require("torch", "nets").tensor(gains))
+
+    @property
+    def _lookback(self) -> int:
+        return int(self.params["lookback"])
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """AdamW groups: the direct path learns faster than the transformer."""
+        skip = list(self._module.skip.parameters())
+        deep = [weight for name, weight in self._module.named_parameters() if not name.startswith("skip.")]
+        decay = float(self.params["weight_decay"])
+        return [
+            {"params": deep, "lr": float(self.params["learning_rate"]), "weight_decay": decay},
+            {"params": skip, "lr": float(self.params["skip_rate"]), "weight_decay": decay},
+        ]
+
+    def _build(self, seed: int) -> PatchTransformer:
+        torch = require("torch", "nets")
+        from karat.nets import PatchSize, PatchTransformer
+
+        names = {"layers": "n_layers", "heads": "n_heads"}
+        sizes = ("lookback", "patch", "stride", "d_model", "layers", "heads", "d_ff", "dropout")
+        chosen: dict[str, Any] = {names.get(name, name): self.params[name] for name in sizes}
+        size = PatchSize(len(self._frame.scaler.centre), len(LEVELS), N_CLASSES, MEDIAN, **chosen)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return PatchTransformer(size, torch.tensor(self._frame.shape.values, dtype=torch.float32))
+
+    def _run(self, rows: _Rows) -> tuple[Floats, Floats]:
+        """Return (n, 23) standardised quantiles and (n, 9) probabilities, in chunks, on one thread."""
+        torch = require("torch", "nets")
+        from karat.nets import one_thread
+
+        quantiles, probabilities = np.empty((len(rows), len(LEVELS))), np.empty((len(rows), N_CLASSES))
+        with one_thread(), torch.inference_mode():
+            for low in range(0, len(rows), _CHUNK):
+                part = np.arange(low, min(low + _CHUNK, len(rows)))
+                found, logits = self._module(*rows.batch(part))
+                quantiles[part] = found.numpy()
+                probabilities[part] = torch.softmax(logits.double(), dim=1).numpy()
+        probabilities = np.maximum(probabilities, FLOOR)
+        return quantiles, probabilities / probabilities.sum(axis=1, keepdims=True)
+
+    def _predict(self, inputs: Inputs) -> tuple[Floats, Floats | None]:
+        rows = _Rows(self._frame, inputs, self._lookback)
+        quantiles, probabilities = self._run(rows)
+        return rows.scale[:, None] * quantiles, probabilities
+
+    def _state(self) -> State:
+        weights = {f"net.{name}": value.numpy() for name, value in self._module.state_dict().items()}
+        return self._frame.state(**weights)
+
+    def _restore(self, state: State) -> None:
+        torch = require("torch", "nets")
+        self._frame = Frame.restore(state)
+        self._module = self._build(0)
+        weights = {name[4:]: torch.from_numpy(value) for name, value in state.arrays.items() if name.startswith("net.")}
+        self._module.load_state_dict(weights)
+        self._module.eval()
+
+
+class _Rows:
+    """The windows of a view, gathered batch by batch: storing them all would repeat every row `lookback` times."""
+
+    def __init__(self, frame: Frame, inputs: Inputs, lookback: int) -> None:
+        torch = require("torch", "nets")
+        table = inputs.table
+        self._from_numpy = torch.from_numpy
+        self._features = frame.scaler.apply(table.features).astype(np.float32)
+        self._offsets = np.arange(1 - lookback, 1)
+        self._rows, self._first = inputs.rows, table.first[inputs.rows]
+        self.scale = frame.scale.of(inputs)
+        self.classes = quantiles_to_classes(self.scale[:, None] * frame.shape.values[None, :])
+        self._log_classes = np.log(self.classes).astype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def batch(self, part: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Return (b, L, p) windows, 0 before the first bar, and (b, 9) log probabilities of the starting classes."""
+        at = self._rows[part][:, None] + self._offsets[None, :]
+        inside = at >= self._first[part][:, None]
+        window = self._features[np.maximum(at, 0)] * inside[:, :, None].astype(np.float32)
+        return self._from_numpy(window), self._from_numpy(self._log_classes[part])
+
+
+def _classes(view: Train | Valid) -> NDArray[np.int64]:
+    return np.searchsorted(CUTS, view.labels.value, side="left").astype(np.int64)

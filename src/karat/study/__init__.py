@@ -1,0 +1,35 @@
+"""The research runtime: one YAML file to cells, forecasts, positions, fills, evidence, a verdict and a report.
+
+Only this room turns configuration into objects. `run` is the whole of it; `reproduce` is the same again, compared.
+"""
+
+from karat.study._config import StudyConfig, read_study, shipped_study, study_schema
+from karat.study._environment import lock_drift
+from karat.study._environment import versions as installed_versions
+from karat.study._pipeline import Progress, run_study
+from karat.study._prepare import load_panel, prepare_dataset
+from karat.study._reproduce import Comparison, Reproduction, reproduce
+from karat.study._result import RunResult
+from karat.study._run import run
+from karat.study._story import write_report
+from karat.study._workspace import Workspace
+
+__all__ = [
+    "Comparison",
+    "Progress",
+    "Reproduction",
+    "RunResult",
+    "StudyConfig",
+    "Workspace",
+    "installed_versions",
+    "load_panel",
+    "lock_drift",
+    "prepare_dataset",
+    "read_study",
+    "reproduce",
+    "run",
+    "run_study",
+    "shipped_study",
+    "study_schema",
+    "write_report",
+]

@@ -1,0 +1,189 @@
+"""The study file: one YAML document, closed and frozen, every default written back to `run.json`.
+
+Invariants:
+1. Unknown keys are refused with their path and the nearest valid name; all problems are reported at once.
+2. YAML is read with the safe loader; a key given twice is an error, never the last one wins.
+3. `identity()` leaves out what cannot change a number: the name, the description, the executor.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import Field, model_validator
+
+from karat.core import Config, ConfigError, InputError, nearest
+from karat.market import MarketSpec
+from karat.portfolio import PolicySpec
+
+Horizon = Literal["1d", "2d", "3d", "5d", "week"]
+MINIMUM_GOLDEN_SEEDS = 5
+
+
+class DataConfig(Config):
+    """Which data: a source by name with its parameters, dates, and how strictly it is checked."""
+
+    source: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    start: dt.date | None = None
+    end: dt.date | None = None
+    validation: Literal["strict", "lenient"] = "strict"
+    bars: Literal["1d", "2d", "3d", "5d", "week"] = "1d"
+
+
+class JoinConfig(Config):
+    """A second source joined as of `known_at`: its `column` becomes a column `name` of the panel."""
+
+    source: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    column: str = "close"
+    name: str
+
+
+class SplitConfig(Config):
+    """Walk-forward by label span. Selection folds lie before the first test date; test folds follow each other."""
+
+    test_frac: float = Field(default=0.5, gt=0, lt=1)
+    test_start: dt.date | None = None
+    select_folds: int = Field(default=2, ge=1, le=20)
+    test_folds: int = Field(default=4, ge=1, le=50)
+    valid_bars: int = Field(default=378, ge=20)
+    embargo_bars: int = Field(default=1, ge=0)
+
+
+class ModelConfig(Config):
+    """One candidate: a registered forecaster and its parameters. `label` only names it in the report."""
+
+    name: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    label: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The name shown: the label, or the name with the parameters that were set."""
+        given = ", ".join(f"{key}={value}" for key, value in sorted(self.params.items()))
+        return self.label or (f"{self.name}({given})" if given else self.name)
+
+
+class VerdictConfig(Config):
+    """What is fixed before `Test` is touched. `prior_trials` may add to what the ledger counts, never subtract."""
+
+    alpha: float = Field(default=0.05, gt=0, le=0.2)
+    min_sharpe: float = Field(default=0.5, gt=0, le=5)
+    prior_trials: int = Field(default=0, ge=0)
+    draws: int = Field(default=2000, ge=200, le=100_000)
+
+
+class ExecutorConfig(Config):
+    """Where cells run: in processes on this machine, or on a ray cluster (extra `distributed`)."""
+
+    kind: Literal["local", "ray"] = "local"
+    workers: int = Field(default=2, ge=1, le=256)
+
+
+class StudyConfig(Config):
+    """One study, from data to verdict."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    description: str = ""
+    data: DataConfig
+    joins: tuple[JoinConfig, ...] = ()
+    features: tuple[str, ...] = ("a20",)
+    horizons: tuple[Horizon, ...] = ("1d",)
+    primary_horizon: Horizon = "1d"
+    splits: SplitConfig = SplitConfig()
+    models: tuple[ModelConfig, ...] = Field(min_length=1)
+    seed: int = Field(default=42, ge=0, lt=2**32)
+    seeds: int = Field(default=5, ge=1, le=100)
+    golden: bool = False
+    policy: PolicySpec = PolicySpec()
+    market: MarketSpec = MarketSpec()
+    verdict: VerdictConfig = VerdictConfig()
+    plugins: tuple[str, ...] = ()
+    executor: ExecutorConfig = ExecutorConfig()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.primary_horizon not in self.horizons:
+            raise ValueError(f"primary_horizon {self.primary_horizon!r} is not among horizons {list(self.horizons)}")
+        if len(set(self.horizons)) != len(self.horizons):
+            raise ValueError(f"horizons repeats an entry: {list(self.horizons)}")
+        if self.golden and self.seeds < MINIMUM_GOLDEN_SEEDS:
+            raise ValueError(f"seeds is {self.seeds}; a golden study needs at least {MINIMUM_GOLDEN_SEEDS} seeds")
+        keys = [(model.name, str(sorted(model.params.items()))) for model in self.models]
+        if len(set(keys)) != len(keys):
+            raise ValueError("models lists the same name with the same params twice; remove one or change its params")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """Return the resolved configuration without what cannot change a number."""
+        values = self.model_dump(mode="json")
+        for key in ("name", "description", "executor"):
+            values.pop(key)
+        for model in values["models"]:
+            model.pop("label")
+        return values
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """A safe loader that refuses repeated keys."""
+
+
+def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
+            raise InputError(
+                "study file", key, why=f"line {key_node.start_mark.line + 1} repeats this key", fix="keep one"
+            )
+        seen.add(key)
+    return dict(yaml.SafeLoader.construct_mapping(loader, node, deep=True))
+
+
+_UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+
+
+def read_study(path: str | Path) -> StudyConfig:
+    """Read and validate a study file.
+
+    Raises:
+        InputError: no such file, not YAML, a repeated key. ConfigError: every problem of the content at once.
+    """
+    file = Path(path)
+    if not file.is_file():
+        near = nearest(file.name, [item.name for item in file.parent.glob("*.y*ml")]) if file.parent.is_dir() else None
+        hint = f"did you mean {file.parent / near}?" if near else "give the path of a study file (see studies/)"
+        raise InputError("study", str(path), why="no such file", fix=hint)
+    try:
+        values = yaml.load(file.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506  # a safe loader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(
+            "study", str(path), why=f"not valid YAML: {str(error).splitlines()[0]}", fix="correct the file"
+        ) from None
+    if not isinstance(values, dict):
+        raise ConfigError(str(path), ["(top level): got no mapping; a study file has keys such as name, data, models"])
+    values.pop("$schema", None)
+    return StudyConfig.parse(values, source=str(path))
+
+
+def study_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a study file."""
+    schema = StudyConfig.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "karat study"
+    return schema
+
+
+def shipped_study(name: str) -> Path:
+    """Return the path of a study that comes with karat: inside an installed wheel, else in the source tree."""
+    package = Path(__file__).parent
+    places = [package / f"{name}.yaml", package.parents[2] / "studies" / f"{name}.yaml"]
+    for path in places:
+        if path.is_file():
+            return path
+    raise InputError("study", name, why="it does not ship with this installation", fix="name a file: karat run FILE")

@@ -1,0 +1,207 @@
+"""Selection on `Valid`, scoring on `Test`, and the case that goes before the judge.
+
+Invariants:
+1. `select` reads forecasts of selection folds only; the candidate with the lowest primary loss is frozen.
+2. Baselines are chosen on `Valid` too: for skill the lowest primary loss, for money the highest net Sharpe.
+3. `score_tests` treats candidates and baselines alike; what is kept in memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from karat.data import horizon_bars
+from karat.evidence import Case, Check, TrialSeries, Verdict, judge, matched_excess
+from karat.kernels import sharpe
+from karat.market import Simulation
+from karat.study._history import History, read_series, store_series, unstored
+from karat.study._plan import Entrant
+from karat.study._score import Scored, score, skill_terms, trade
+
+if TYPE_CHECKING:
+    from karat.study._pipeline import Run
+
+LOSSES = ("pinball", "crps", "log_loss", "brier")
+_DELAY_SHARE = 10  # gate 3 enters a tenth of the horizon later, at least one bar
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was chosen on `Valid`: losses[horizon][title], the frozen candidate, the baselines to beat per horizon."""
+
+    losses: Mapping[str, Mapping[str, float]]
+    selected: str
+    trial: str
+    skill_baseline: Mapping[str, str]
+    money_baseline: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """What is kept of one model at one horizon on `Test`: losses by date and instrument, the trial's series."""
+
+    entrant: Entrant
+    horizon: str
+    by_date: pl.DataFrame
+    by_instrument: pl.DataFrame
+    skill: np.ndarray
+    money: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Tests:
+    """Every model's summary, and the selected model and its baselines in full at the primary horizon."""
+
+    summaries: tuple[Summary, ...]
+    chosen: Scored
+    skill_baseline: Scored
+    money_baseline: Scored
+    hold: Scored
+    double_cost: Simulation
+    delayed: Simulation
+    seeds: tuple[tuple[int, float, float], ...]
+    delay_bars: int
+
+    def of(self, title: str, horizon: str) -> Summary:
+        """Return the summary of one model at one horizon."""
+        return next(item for item in self.summaries if (item.entrant.title, item.horizon) == (title, horizon))
+
+
+def select(run: Run) -> Selection:
+    """Return the selection made on `Valid`."""
+    losses: dict[str, dict[str, float]] = {}
+    skill: dict[str, str] = {}
+    money: dict[str, str] = {}
+    for horizon in run.config.horizons:
+        scored = {entrant.title: _scored(run, entrant, horizon, "select") for entrant in run.plan.entrants}
+        losses[horizon] = {title: item.loss for title, item in scored.items()}
+        names = [entrant.title for entrant in run.plan.baselines]
+        skill[horizon] = min(names, key=lambda title, at=horizon: losses[at][title])  # type: ignore[misc]
+        worth = {title: _finite(_sharpe(run, scored[title].net)) for title in names}
+        money[horizon] = max(names, key=worth.__getitem__)
+    at_primary = losses[run.config.primary_horizon]
+    best = min(run.plan.candidates, key=lambda entrant: at_primary[entrant.title])
+    return Selection(losses, best.title, best.trial[run.config.primary_horizon], skill, money)
+
+
+def score_tests(run: Run, selection: Selection) -> Tests:
+    """Return what every model was worth on `Test`, and how the selected one bears being hurt."""
+    primary = run.config.primary_horizon
+    kept: dict[str, Scored] = {}
+    summaries = []
+    for horizon in run.config.horizons:
+        full = {item.title: _scored(run, item, horizon, "test") for item in run.plan.baselines}
+        for entrant in run.plan.entrants:
+            item = full.get(entrant.title) or _scored(run, entrant, horizon, "test")
+            rivals = full[selection.skill_baseline[horizon]], full[selection.money_baseline[horizon]]
+            summaries.append(_summary(run, entrant, item, *rivals))
+            if horizon == primary and entrant.title == selection.selected:
+                kept["chosen"] = item
+        if horizon == primary:
+            kept |= {"skill": full[selection.skill_baseline[horizon]], "money": full[selection.money_baseline[horizon]]}
+            kept["hold"] = full["buy_and_hold"]
+    chosen = kept["chosen"]
+    delay = max(1, round(horizon_bars(primary) / _DELAY_SHARE))
+    return Tests(
+        summaries=tuple(summaries),
+        chosen=chosen,
+        skill_baseline=kept["skill"],
+        money_baseline=kept["money"],
+        hold=kept["hold"],
+        double_cost=trade(chosen.forecast, run.venue, cost_factor=2.0),
+        delayed=trade(chosen.forecast, run.venue, delay=delay),
+        seeds=tuple(_seeds(run, selection)),
+        delay_bars=delay,
+    )
+
+
+def record_series(run: Run, tests: Tests) -> None:
+    """Store every trial's losses and returns and write their hashes into the ledger."""
+    for item in tests.summaries:
+        if item.entrant.baseline:
+            continue
+        trial = item.entrant.trial[item.horizon]
+        columns = {"date": item.by_date["date"], "skill": item.skill, "money": item.money}
+        frame = pl.DataFrame(columns).with_columns(item.by_date.select(*LOSSES, "net"))
+        name, digest = store_series(run.workspace.series, trial, frame)
+        payload = {"run_id": run.plan.run_id, "trial": trial, "file": name, "content": digest}
+        run.ledger.append_once(f"series:{run.plan.run_id}:{trial}", "series", payload)
+
+
+def judge_study(
+    run: Run, selection: Selection, tests: Tests, history: History, checks: tuple[Check, ...]
+) -> tuple[Verdict, Case]:
+    """Return the verdict on the frozen selection and the case it was made from."""
+    chosen, settings = tests.chosen, run.config.verdict
+    case = Case(
+        selected=selection.trial,
+        trials=tuple(_family_series(run, history)),
+        unstored=unstored(history.trials),
+        prior_trials=settings.prior_trials,
+        opening=history.opening,
+        alpha=settings.alpha,
+        min_sharpe=settings.min_sharpe,
+        horizon_bars=horizon_bars(run.config.primary_horizon),
+        bars_per_year=run.bars_per_year,
+        guards=checks,
+        dates=chosen.dates,
+        net=chosen.net,
+        net_double_cost=tests.double_cost.net_returns,
+        net_delayed=tests.delayed.net_returns,
+        baseline_net=tests.money_baseline.net,
+        seed_sharpes=tuple(worth for _, _, worth in tests.seeds) if len(tests.seeds) > 1 else (),
+        seed=run.config.seed,
+        draws=settings.draws,
+        loss=chosen.by_date("pinball"),
+        baseline_loss=tests.skill_baseline.by_date("pinball"),
+        baseline_name=tests.money_baseline.name,
+        delay_bars=tests.delay_bars,
+    )
+    return judge(case), case
+
+
+def _scored(run: Run, entrant: Entrant, horizon: str, role: str) -> Scored:
+    labels = run.prepared.labels[horizon].frame.select("ts", "instrument", "value")
+    return score(entrant.title, run.averaged(entrant, horizon, role), labels, run.venue)
+
+
+def _summary(run: Run, entrant: Entrant, item: Scored, skill_rival: Scored, money_rival: Scored) -> Summary:
+    by_date = pl.DataFrame({"date": item.dates, **{name: item.by_date(name) for name in LOSSES}, "net": item.net})
+    by_instrument = (
+        item.losses.group_by("instrument")
+        .agg(pl.len().alias("n"), *(pl.col(name).mean() for name in LOSSES))
+        .sort("instrument")
+    )
+    money = matched_excess(item.net, money_rival.net)
+    return Summary(entrant, item.horizon, by_date, by_instrument, skill_terms(item, skill_rival), money)
+
+
+def _seeds(run: Run, selection: Selection) -> Iterator[tuple[int, float, float]]:
+    """Yield (seed, primary loss, net Sharpe) of the selected model, seed by seed."""
+    entrant = next(item for item in run.plan.candidates if item.title == selection.selected)
+    primary = run.config.primary_horizon
+    labels = run.prepared.labels[primary].frame.select("ts", "instrument", "value")
+    for seed, forecast in run.forecast(entrant, primary, "test"):
+        item = score(entrant.title, forecast, labels, run.venue)
+        yield seed, item.loss, _finite(_sharpe(run, item.net))
+
+
+def _family_series(run: Run, history: History) -> Iterator[TrialSeries]:
+    for trial in history.trials:
+        stored = read_series(run.workspace.series, trial)
+        if stored is not None:
+            yield TrialSeries(trial.id, trial.name, *stored)
+
+
+def _sharpe(run: Run, net: np.ndarray) -> float:
+    return sharpe(net, periods_per_year=run.bars_per_year)
+
+
+def _finite(value: float) -> float:
+    """A series that never moved has no Sharpe ratio; as a rank it is worth nothing."""
+    return value if np.isfinite(value) else 0.0

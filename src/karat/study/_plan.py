@@ -1,0 +1,140 @@
+"""The plan of a study: which cells, which trials, under which addresses.
+
+Invariants:
+1. Baselines are added by karat, the same five always; a study file can add candidates and never remove a baseline.
+2. A trial's id depends on configuration and data, not on names, folds or averaged seeds; the choice of seeds is part
+   of it, because picking a seed is a choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from karat.core import content_hash, short_id
+from karat.data import Panel
+from karat.models import BASELINES, create
+from karat.study._cells import Cell, address_of
+from karat.study._config import ModelConfig, StudyConfig
+from karat.study._environment import code_identity
+from karat.study._plugins import split_plugins
+from karat.study._prepare import Prepared
+
+PRIMARY_LOSS = "mean pinball over the levels 0.05 to 0.95, averaged per date"
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A model of the study at every horizon. `trial` maps horizon to trial id; baselines have none."""
+
+    title: str
+    config: ModelConfig
+    baseline: bool
+    seeds: tuple[int, ...]
+    trial: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a study will do, before it does any of it."""
+
+    run_id: str
+    run_hash: str
+    entrants: tuple[Entrant, ...]
+    cells: tuple[Cell, ...]
+    identity: Mapping[str, Any]
+
+    def of(self, entrant: Entrant, horizon: str, role: str) -> list[Cell]:
+        """Return the entrant's cells of one horizon and role, by seed and fold."""
+        return [
+            cell for cell in self.cells if cell.title == entrant.title and cell.horizon == horizon and cell.role == role
+        ]
+
+    @property
+    def candidates(self) -> tuple[Entrant, ...]:
+        """The entrants that may be selected."""
+        return tuple(item for item in self.entrants if not item.baseline)
+
+    @property
+    def baselines(self) -> tuple[Entrant, ...]:
+        """The five entrants that every study has to beat."""
+        return tuple(item for item in self.entrants if item.baseline)
+
+
+def declaration(config: StudyConfig) -> dict[str, Any]:
+    """Return what is fixed before `Test` opens; changing any of it makes new trials."""
+    return {
+        "primary_loss": PRIMARY_LOSS,
+        "primary_horizon": config.primary_horizon,
+        "policy": config.policy.model_dump(mode="json"),
+        "alpha": config.verdict.alpha,
+        "min_sharpe": config.verdict.min_sharpe,
+    }
+
+
+def code_of(config: StudyConfig) -> dict[str, Any]:
+    """Return everything but configuration and data that can change a number of this study."""
+    return code_identity(config.plugins)
+
+
+def make_plan(config: StudyConfig, panel: Panel, prepared: Prepared, dataset: str) -> Plan:
+    """Return the plan of a study on prepared data stored under the address `dataset`."""
+    code = code_of(config)
+    identity = {"config": config.identity(), "data": panel.content_hash, "code": code}
+    run_hash = content_hash(identity)
+    entrants = tuple(_entrants(config, panel))
+    common = {"dataset": dataset, "splits": config.splits.model_dump(mode="json"), "code": content_hash(code)}
+    cells = tuple(_cells(entrants, prepared, common))
+    return Plan(short_id(run_hash), run_hash, entrants, cells, identity)
+
+
+def _entrants(config: StudyConfig, panel: Panel) -> Iterator[Entrant]:
+    models = [(ModelConfig(name=name), True) for name in BASELINES]
+    models += [(model, False) for model in config.models if model.name not in BASELINES or model.params]
+    taken: set[str] = set()
+    plugins, _ = split_plugins(config.plugins)
+    for model, baseline in models:
+        stochastic = create(model.name, model.params, seed=config.seed, plugins=plugins).stochastic
+        seeds = tuple(config.seed + k for k in range(config.seeds)) if stochastic else (config.seed,)
+        title = model.title if model.title not in taken else f"{model.title} #{len(taken)}"
+        taken.add(title)
+        trial = (
+            {}
+            if baseline
+            else {str(h): _trial(config, panel, model, h, seeds if stochastic else ()) for h in config.horizons}
+        )
+        yield Entrant(title, model, baseline, seeds, trial)
+
+
+def _trial(config: StudyConfig, panel: Panel, model: ModelConfig, horizon: str, seeds: Sequence[int]) -> str:
+    facts = {
+        "data": panel.content_hash,
+        "features": list(config.features),
+        "splits": config.splits.model_dump(mode="json"),
+        "model": [model.name, model.params],
+        "horizon": horizon,
+        "seeds": list(seeds),
+        "market": config.market.model_dump(mode="json"),
+        "declaration": declaration(config),
+    }
+    return content_hash(facts)[:40]
+
+
+def _cells(entrants: Sequence[Entrant], prepared: Prepared, common: Mapping[str, Any]) -> Iterator[Cell]:
+    for horizon, folds in prepared.folds.items():
+        for position, fold in enumerate(folds):
+            for entrant in entrants:
+                for seed in entrant.seeds:
+                    model = entrant.config
+                    facts = {
+                        **common,
+                        "model": [model.name, model.params],
+                        "seed": seed,
+                        "horizon": horizon,
+                        "fold": position,
+                        "role": fold.role,
+                    }
+                    yield Cell(
+                        address_of(facts), entrant.title, model.name, model.params, seed, horizon, position, fold.role
+                    )

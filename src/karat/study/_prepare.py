@@ -1,0 +1,146 @@
+"""From configuration to prepared data: panel, quality, features, labels, folds; the same code in parent and workers.
+
+Invariants:
+1. Data that failed strict validation never reaches a feature.
+2. What workers read is addressed by content; a worker rebuilds the same table, labels and folds from it.
+3. Panels enter through one function, `load_panel`, joins only as of `known_at`.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from karat.core import NS_PER_DAY, InputError, content_hash, iso_date, to_ns
+from karat.data import Panel, Provenance, QualityReport, Table, asof_join, check_quality, open_source, resample
+from karat.features import FeatureFrame, build, table
+from karat.labels import Fold, LabelFrame, WalkForward, make_labels, usable
+from karat.study._config import SplitConfig, StudyConfig
+from karat.study._plugins import split_plugins
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """All that models of one study see. Labels and folds are per horizon; rows of a fold count rows of its labels."""
+
+    table: Table
+    labels: Mapping[str, LabelFrame]
+    folds: Mapping[str, tuple[Fold, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """The panel of a study with its checks and features."""
+
+    panel: Panel
+    quality: QualityReport
+    features: FeatureFrame
+
+
+def load_panel(config: StudyConfig) -> tuple[Panel, QualityReport]:
+    """Return the study's panel, joined, resampled and cut to its dates, and the quality report of what was loaded.
+
+    Raises:
+        InputError: no data in the range asked for. DataError: strict validation failed.
+    """
+    data = config.data
+    _, plugins = split_plugins(config.plugins)
+    panel = open_source(data.source, data.params, plugins=plugins).load()
+    quality = check_quality(panel, strict=data.validation == "strict")
+    for join in config.joins:
+        other = open_source(join.source, join.params, plugins=plugins).load()
+        panel = asof_join(panel, _renamed(other, join.column, join.name), columns=[join.name])
+    if data.bars != "1d":
+        panel = resample(panel, data.bars)
+    return _between(panel, config), quality
+
+
+def prepare_dataset(config: StudyConfig) -> Dataset:
+    """Return panel, quality report and features of a study."""
+    panel, quality = load_panel(config)
+    return Dataset(panel, quality, build(panel, config.features))
+
+
+def save_dataset(dataset: Dataset, folder: Path) -> Path:
+    """Write what workers need under its content address and return that folder; existing content is kept."""
+    address = content_hash([dataset.panel.content_hash, dataset.features.frame])[:32]
+    target = folder / address
+    if not (target / "meta.json").exists():
+        target.mkdir(parents=True, exist_ok=True)
+        dataset.panel.frame.write_parquet(target / "panel.parquet")
+        dataset.features.frame.write_parquet(target / "features.parquet")
+        meta = {"calendar": dataset.panel.calendar, "provenance": vars(dataset.panel.provenance)}
+        partial = target / "meta.partial"
+        partial.write_text(json.dumps(meta), encoding="utf-8")
+        partial.replace(target / "meta.json")
+    return target
+
+
+def assemble(panel: Panel, features: FeatureFrame, horizons: tuple[str, ...], splits: SplitConfig) -> Prepared:
+    """Return table, labels and folds.
+
+    Raises:
+        InputError: too little data for the folds asked for; says how much would be enough.
+    """
+    rows = table(panel, features)
+    labels = {horizon: usable(rows, make_labels(panel, horizon)) for horizon in horizons}
+    folds = {horizon: tuple(_split(labels[horizon], splits)) for horizon in horizons}
+    return Prepared(rows, labels, folds)
+
+
+@functools.lru_cache(maxsize=2)
+def load_prepared(folder: str, horizons: tuple[str, ...], splits: SplitConfig) -> Prepared:
+    """Return what `assemble` gave the parent, from a folder written by `save_dataset`."""
+    path = Path(folder)
+    meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
+    provenance = Provenance(**{**meta["provenance"], "preprocessing": tuple(meta["provenance"]["preprocessing"])})
+    panel = Panel(pl.read_parquet(path / "panel.parquet"), meta["calendar"], provenance)
+    return assemble(panel, FeatureFrame(pl.read_parquet(path / "features.parquet"), (), {}), horizons, splits)
+
+
+def span_of_tests(prepared: Prepared, horizon: str) -> tuple[int, int]:
+    """Return the first and last instant of the test rows of a horizon."""
+    rows = np.concatenate([fold.test for fold in prepared.folds[horizon] if fold.test is not None])
+    stamps = prepared.labels[horizon].ts[rows]
+    return int(stamps.min()), int(stamps.max())
+
+
+def _split(labels: LabelFrame, splits: SplitConfig) -> list[Fold]:
+    walk = WalkForward(
+        select_folds=splits.select_folds,
+        test_folds=splits.test_folds,
+        test_frac=splits.test_frac if splits.test_start is None else None,
+        test_start=splits.test_start,
+        valid_bars=splits.valid_bars,
+        embargo_bars=splits.embargo_bars,
+    )
+    return walk.split(labels.ts, labels.start_ns, labels.end_ns)
+
+
+def _renamed(panel: Panel, column: str, name: str) -> Panel:
+    if column not in panel.values:
+        raise InputError("joins.column", column, allowed=list(panel.values))
+    frame = panel.frame.select("ts", "known_at", "instrument", pl.col(column).alias(name))
+    return Panel(frame, panel.calendar, panel.provenance, panel.notes)
+
+
+def _between(panel: Panel, config: StudyConfig) -> Panel:
+    frame = panel.frame
+    if config.data.start is not None:
+        frame = frame.filter(pl.col("ts") >= to_ns(config.data.start))
+    if config.data.end is not None:
+        frame = frame.filter(pl.col("ts") < to_ns(config.data.end) + NS_PER_DAY)
+    if frame.is_empty():
+        stamps = panel.frame["ts"].to_numpy()
+        first, last = int(stamps.min()), int(stamps.max())
+        seen = f"{config.data.start} to {config.data.end}"
+        raise InputError(
+            "data.start, data.end", seen, allowed=f"{iso_date(first)} to {iso_date(last)}", why="no data there"
+        )
+    return Panel(frame, panel.calendar, panel.provenance, panel.notes)

@@ -1,0 +1,106 @@
+"""`RunResult`: a finished run, read back from its folder."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from karat.core import DataError
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A run's folder with its manifest; frames are read when asked for.
+
+    Example:
+        >>> RunResult.__name__
+        'RunResult'
+    """
+
+    folder: Path
+
+    @cached_property
+    def manifest(self) -> Mapping[str, Any]:
+        """run.json: configuration with every default, verdict, hashes, history, environment."""
+        try:
+            values: Mapping[str, Any] = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+            raise DataError("run.json", "readable JSON", rows=[str(error)], fix="run the study again") from None
+        return values
+
+    @property
+    def run_id(self) -> str:
+        """The run's id: the first 16 digits of the hash of configuration, data and code."""
+        return str(self.manifest["run_id"])
+
+    @property
+    def verdict(self) -> str:
+        """accepted, rejected, indistinguishable or invalid."""
+        return str(self.manifest["verdict"]["outcome"])
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.folder / "report.html"
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The resolved configuration."""
+        values: Mapping[str, Any] = self.manifest["config"]
+        return values
+
+    @property
+    def metrics(self) -> pl.DataFrame:
+        """Scores of every model: model, role, horizon, scope, n, metric, value, low, high."""
+        return self.frame("scores")
+
+    @property
+    def trades(self) -> pl.DataFrame:
+        """Fills of the selected model."""
+        return self.frame("fills")
+
+    @property
+    def equity(self) -> pl.DataFrame:
+        """Equity in USD per bar: selected, baseline, buy and hold."""
+        return self.frame("equity")
+
+    def frame(self, name: str) -> pl.DataFrame:
+        """Return one of the stored result tables, `results/NAME.parquet`."""
+        return pl.read_parquet(self.folder / "results" / f"{name}.parquet")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `karat run --json` prints."""
+        verdict = self.manifest["verdict"]
+        return {
+            "verdict": verdict["outcome"],
+            "reason": verdict["reason"],
+            "gates": verdict["gates"],
+            "trials": verdict["family_trials"],
+            "openings": verdict["openings"],
+            "alpha_spent": verdict["alpha_spent"],
+            "detectable_sharpe": verdict["detectable_sharpe"],
+            "selected": self.manifest["selection"]["selected"],
+            "report": str(self.report),
+            "run_id": self.run_id,
+        }
+
+    def _repr_html_(self) -> str:
+        verdict = self.manifest["verdict"]
+        rows = "".join(
+            f"<tr><td>{gate['number']} {html.escape(gate['name'])}</td><td>{_mark(gate['passed'])}</td>"
+            f"<td>{html.escape(gate['reason'])}</td></tr>"
+            for gate in verdict["gates"]
+        )
+        head = f"<b>{html.escape(verdict['outcome'])}</b>: {html.escape(verdict['reason'])}"
+        return f"<p>{head}</p><table>{rows}</table><p>run {html.escape(self.run_id)}</p>"
+
+
+def _mark(passed: bool | None) -> str:
+    return {True: "passed", False: "failed", None: "not evaluated"}[passed]

@@ -1,0 +1,57 @@
+"""Panels for the feature tests, and the door to the plain oracles."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import polars as pl
+
+from karat.core import NS_PER_DAY, generator
+from karat.data import Panel, Provenance
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "features"
+PROVENANCE = Provenance("test", "made up", "CC0")
+
+
+def oracle(name: str) -> ModuleType:
+    path = Path(__file__).parents[1] / "oracles" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def bars(n: int, *, seed: int = 1, instrument: str = "A.XNYS") -> pl.DataFrame:
+    """Daily bars with `vix` and `signal`: a random walk whose opens, highs and lows surround it."""
+    rng = generator(seed, "bars")
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.012, n)))
+    opens = close * np.exp(rng.normal(0, 0.006, n))
+    high = np.maximum(opens, close) * np.exp(np.abs(rng.normal(0, 0.004, n)))
+    low = np.minimum(opens, close) * np.exp(-np.abs(rng.normal(0, 0.004, n)))
+    ts = np.arange(1, n + 1, dtype=np.int64) * NS_PER_DAY
+    return pl.DataFrame(
+        {
+            "ts": ts,
+            "known_at": ts,
+            "instrument": [instrument] * n,
+            "open": opens,
+            "high": high,
+            "low": low,
+            "close": close,
+            "volume": np.exp(rng.normal(14, 0.4, n)),
+            "vix": 18 * np.exp(0.3 * np.sin(np.arange(n) / 15) + rng.normal(0, 0.05, n)),
+            "signal": rng.normal(size=n),
+        }
+    )
+
+
+def panel(n: int = 200, *, instruments: tuple[str, ...] = ("A.XNYS",), columns: tuple[str, ...] | None = None) -> Panel:
+    frame = pl.concat([bars(n, seed=k + 1, instrument=name) for k, name in enumerate(instruments)])
+    if columns is not None:
+        frame = frame.select("ts", "known_at", "instrument", *columns)
+    return Panel(frame, "XNYS", PROVENANCE)

@@ -1,0 +1,209 @@
+"""The files: self-contained, inert, deterministic, small, quick."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from report_factory import make_story, make_verdict, replace
+
+import karat.report
+from karat.core import content_hash
+from karat.report import FindingRow, Story, verdict_html, write
+from karat.report._markdown import code, escape
+
+EVIL = "<script>alert(1)</script>"
+HANDLER = '"><img src=x onerror=alert(1)>'
+
+
+class Elements(HTMLParser):
+    """Collects every start tag with its attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def elements(page: str) -> list[tuple[str, dict[str, str | None]]]:
+    parser = Elements()
+    parser.feed(page)
+    return parser.found
+
+
+def evil_story() -> Story:
+    story = make_story(instruments=2)
+    assert story.fan is not None
+    assert story.equity is not None
+    curves = tuple(dataclasses.replace(curve, name=EVIL) for curve in story.equity.curves)
+    gate = dataclasses.replace(story.verdict.gates[0], name=EVIL, question=HANDLER, reason=EVIL)
+    return replace(
+        story,
+        title=EVIL,
+        description=HANDLER,
+        selected=EVIL,
+        verdict=make_verdict(reason=EVIL, gates=(gate, *story.verdict.gates[1:])),
+        config={EVIL: {HANDLER: f"`{EVIL}`|"}},
+        environment={"argv": EVIL},
+        command=f"karat reproduce {EVIL}",
+        warnings=(EVIL,),
+        sources=(dataclasses.replace(story.sources[0], origin=EVIL, instruments=(EVIL,)),),
+        findings=(FindingRow(EVIL, HANDLER, "error", 1, EVIL),),
+        scores=tuple(dataclasses.replace(row, model=f"$x^{{{EVIL}") for row in story.scores[:1]),
+        fan=dataclasses.replace(story.fan, model=EVIL, instrument=EVIL),
+        equity=dataclasses.replace(story.equity, curves=curves),
+        attribution=tuple(dataclasses.replace(row, instrument=EVIL) for row in story.attribution),
+        seeds=tuple(dataclasses.replace(row, model=EVIL) for row in story.seeds),
+        trials=tuple(dataclasses.replace(row, name=EVIL, study=HANDLER) for row in story.trials),
+    )
+
+
+def test_the_page_asks_the_network_for_nothing(tmp_path: Path) -> None:
+    page, _ = write(make_story(instruments=3), tmp_path)
+    source = page.read_text(encoding="utf-8")
+    assert "http:" not in source
+    assert "https:" not in source
+    assert "@import" not in source
+    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", source))
+    for tag, attributes in elements(source):
+        assert tag not in ("script", "img", "iframe", "object", "embed", "video", "audio", "base", "form")
+        target = attributes.get("href") or attributes.get("src") or "#"
+        assert target.startswith("#") or target == "data:,"
+        assert not [name for name in attributes if name.startswith("on")]
+    assert "default-src 'none'" in source
+
+
+def test_links_resolve_and_identifiers_are_unique(tmp_path: Path) -> None:
+    page, _ = write(make_story(instruments=3), tmp_path)
+    source = page.read_text(encoding="utf-8")
+    found = elements(source)
+    names = [attributes["id"] for _, attributes in found if "id" in attributes]
+    assert len(names) == len(set(names))
+    used = {attributes["href"] for _, attributes in found if (attributes.get("href") or "").startswith("#")}
+    used |= set(re.findall(r"url\((#[^)]*)\)", source))
+    used |= {f"#{attributes['aria-labelledby']}" for _, attributes in found if "aria-labelledby" in attributes}
+    assert used <= {f"#{name}" for name in names}
+
+
+def test_every_drawing_has_a_text_alternative_and_theme_colours(tmp_path: Path) -> None:
+    page, _ = write(make_story(instruments=3), tmp_path)
+    source = page.read_text(encoding="utf-8")
+    assert source.count("<svg") == source.count("<figcaption") == 11
+    for drawing in re.findall(r"<svg.*?</svg>", source, flags=re.DOTALL):
+        assert not re.findall(r"(?:fill|stroke): #", drawing)
+        assert "var(--" in drawing
+
+
+def test_hostile_names_are_inert(tmp_path: Path) -> None:
+    page, twin = write(evil_story(), tmp_path)
+    source = page.read_text(encoding="utf-8")
+    assert "<script" not in source.lower()
+    assert "<img" not in source.lower()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in source
+    assert not [tag for tag, attributes in elements(source) if tag == "script" or "onerror" in attributes]
+    text = re.sub(r"(`+).*?\1", "", twin.read_text(encoding="utf-8"))
+    assert "<" not in text
+
+
+def test_hostile_verdict_is_inert_in_a_notebook() -> None:
+    fragment = verdict_html(make_verdict(reason=EVIL))
+    assert "<script" not in fragment
+    assert "&lt;script&gt;" in fragment
+    assert "Indistinguishable." in fragment
+    assert fragment.count("<tr>") == 5
+
+
+@pytest.mark.req("REP-01")
+def test_same_story_same_bytes(tmp_path: Path) -> None:
+    first, second = (write(make_story(instruments=3), tmp_path / name) for name in ("a", "b"))
+    for one, other in zip(first, second):
+        assert one.read_bytes() == other.read_bytes()
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["report.html", "report.md"]
+
+
+def test_same_bytes_whatever_the_users_matplotlib_settings(tmp_path: Path) -> None:
+    import matplotlib
+
+    plain, _ = write(make_story(), tmp_path / "a")
+    with matplotlib.rc_context({"lines.linewidth": 9, "font.size": 30, "svg.fonttype": "path", "text.color": "red"}):
+        changed, _ = write(make_story(), tmp_path / "b")
+        assert matplotlib.rcParams["lines.linewidth"] == 9
+    assert plain.read_bytes() == changed.read_bytes()
+
+
+def test_another_process_writes_the_same_bytes(tmp_path: Path) -> None:
+    page, _ = write(make_story(), tmp_path / "a")
+    program = "import sys; sys.path.insert(0, sys.argv[1])\nfrom report_factory import make_story\n"
+    program += "from karat.report import write\nwrite(make_story(), sys.argv[2])\n"
+    arguments = [sys.executable, "-c", program, str(Path(__file__).parent), str(tmp_path / "b")]
+    subprocess.run(arguments, check=True, timeout=120)
+    assert page.read_bytes() == (tmp_path / "b" / "report.html").read_bytes()
+
+
+def test_small_and_quick(tmp_path: Path) -> None:
+    write(make_story(), tmp_path)
+    story = make_story(instruments=20)
+    started = time.process_time()  # not the wall: other work on the machine must not decide
+    page, twin = write(story, tmp_path)
+    assert time.process_time() - started < 3.0
+    assert page.stat().st_size < 1_500_000
+    assert twin.stat().st_size < 300_000
+
+
+def test_an_existing_report_is_replaced_whole(tmp_path: Path) -> None:
+    page, _ = write(make_story(), tmp_path)
+    with pytest.raises(karat.core.InputError):
+        write(replace(make_story(), run_id=""), tmp_path)
+    assert "Indistinguishable" in page.read_text(encoding="utf-8").title()
+    write(make_story("rejected"), str(tmp_path))
+    assert "An edge worth having is ruled out." in page.read_text(encoding="utf-8")
+
+
+def test_importing_the_room_loads_neither_matplotlib_nor_jinja2() -> None:
+    program = "import sys, karat.report; print([n for n in ('matplotlib', 'jinja2') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+def test_public_names_are_sorted_and_exist() -> None:
+    assert all(hasattr(karat.report, name) for name in karat.report.__all__)
+    assert len(set(karat.report.__all__)) == len(karat.report.__all__)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("patch_transformer", "patch_transformer"),
+        ("_lead trail_", "\\_lead trail\\_"),
+        ("a|b", "a\\|b"),
+        ("# no\nheading", "\\# no heading"),
+        ("- no list", "\\- no list"),
+        ("[x](y) *z* `w` ~s~ \\", "\\[x\\](y) \\*z\\* \\`w\\` \\~s\\~ \\\\"),
+        ("<b>&", "&lt;b&gt;&amp;"),
+    ],
+)
+def test_markdown_takes_text_literally(value: str, expected: str) -> None:
+    assert escape(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("", ""), ("a.b", "`a.b`"), ("a`b", "`` a`b ``"), ("a``b", "``` a``b ```"), ("a|b\nc", "`a\\|b c`")],
+)
+def test_code_spans_cannot_be_left(value: str, expected: str) -> None:
+    assert code(value) == expected
+
+
+def test_the_factory_is_deterministic() -> None:
+    first, second = make_story(), make_story()
+    assert first.calibration is not None
+    assert second.calibration is not None
+    assert content_hash(first.calibration.pit) == content_hash(second.calibration.pit)

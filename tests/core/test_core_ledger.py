@@ -1,6 +1,8 @@
 """The ledger as its writer and readers see it. The numbers in the names are the invariants of the module."""
 
 import errno
+import fcntl
+import gc
 import json
 import os
 import sqlite3
@@ -8,14 +10,26 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from karat.core import Entry, Head, InputError, Ledger, LedgerError, VerifyReport, read_head, verify_ledger
+from karat.core import (
+    Entry,
+    EnvironmentProblem,
+    Head,
+    InputError,
+    Ledger,
+    LedgerError,
+    VerifyReport,
+    read_head,
+    verify_ledger,
+)
 from karat.core._chain import Tip, recover
 from karat.core._records import GENESIS, HEAD_INTERVAL, MAX_PAYLOAD_BYTES
 
@@ -262,6 +276,36 @@ os.kill(os.getpid(), 9)
 """
 
 
+UNWIND = """
+import gc, os, sys
+from karat.core import Ledger
+how = sys.argv[2]
+ledger = Ledger.open(sys.argv[1])
+ledger.append("e", {"by": "parent, before"})
+child = os.fork()
+if child == 0:
+    if how == "close":
+        ledger.close()
+    elif how == "drop":
+        del ledger
+        gc.collect()
+    sys.exit(0)
+os.waitpid(child, 0)
+for i in range(50):
+    ledger.append("e", {"by": "parent, after"})
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("how", ["close", "drop", "exit"])
+def test_a_forked_child_that_ends_leaves_the_journal_to_its_parent(path: Path, how: str) -> None:
+    done = subprocess.run([sys.executable, "-c", UNWIND, str(path), how], check=False)
+    assert done.returncode == -9
+    assert verify_ledger(path) == VerifyReport(True, 51, verify_ledger(path).root)
+    with Ledger.open(path) as ledger:
+        assert len(ledger) == 51
+
+
 def _start(code: str, path: Path) -> subprocess.Popen[str]:
     pipe = subprocess.PIPE
     return subprocess.Popen([sys.executable, "-c", code, str(path)], stdin=pipe, stdout=pipe, text=True)
@@ -405,6 +449,47 @@ def test_an_unknown_role_is_named(path: Path) -> None:
         Ledger.open(path, role="reserch")
     assert str(caught.value) == ("role: got 'reserch'; allowed: research, paper, live; did you mean 'research'?")
     assert not path.exists()
+
+
+def test_a_payload_may_be_any_mapping(ledger: Ledger) -> None:
+    assert ledger.append("e", MappingProxyType({"x": (1, 2)})).payload == {"x": [1, 2]}
+    with pytest.raises(InputError, match="kind: got "):
+        ledger.append(["no", "kind"], {})  # type: ignore[arg-type]
+
+
+def test_a_system_without_posix_locks_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with pytest.raises(EnvironmentProblem) as caught:
+        Ledger.open(path)
+    assert str(caught.value) == "ledger: this system has no POSIX file locks; run karat on Linux, macOS or in WSL"
+
+
+def test_a_file_system_without_locks_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "lockf", refuse)
+        with pytest.raises(LedgerError) as caught:
+            Ledger.open(path)
+    assert str(caught.value) == (
+        f"ledger: {path} cannot be locked: [Errno {errno.ENOLCK}] No locks available; use a file system with locks"
+    )
+    Ledger.open(path).close()
+
+
+def test_a_lock_that_was_never_given_back_dies_with_its_ledger(path: Path) -> None:
+    with pytest.warns(ResourceWarning) if sys.version_info >= (3, 13) else nullcontext():
+        ledger = Ledger.open(path)
+        ledger.append("e", {})
+        del ledger
+        gc.collect()
+    with _start(HOLD, path) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        other.communicate("")
+    with Ledger.open(path) as again:
+        assert len(again) == 2
 
 
 def test_a_closed_ledger_says_so(path: Path) -> None:

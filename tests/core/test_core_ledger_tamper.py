@@ -195,6 +195,21 @@ def test_2_a_stored_head_that_was_due_and_is_gone_is_found(tmp_path: Path) -> No
         assert problem == (chained if sizes == (1024,) else f"the stored head of size {missing} is missing")
 
 
+def test_2_a_due_head_left_out_of_a_rebuilt_chain_of_heads_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "research.db"
+    with Ledger.open(path) as ledger:
+        ledger.extend(("e", {}) for _ in range(1030))
+    db = sqlite3.connect(path)
+    tip = Tip("research")
+    tip.follow_all(db)  # the heads are not followed: the next one sealed is the first
+    db.execute("DELETE FROM head")
+    db.execute("INSERT INTO head VALUES (?,?,?,?,?,?,?)", tip.seal(1))
+    db.commit()
+    db.close()
+    report = verify_ledger(path)
+    assert (report.first_bad, report.problem) == (None, "the stored head of size 1024 is missing")
+
+
 def _rewrite(path: Path, change: Callable[[list[Draft]], list[Draft]]) -> None:
     """Do what a knowing editor does: rebuild chain, tree and heads around other content."""
     db = sqlite3.connect(path)
@@ -416,6 +431,27 @@ def test_3_a_truncated_file_gives_a_report(path: Path, keep: int) -> None:
     report = verify_ledger(path, [head])
     assert not report.ok
     assert report.problem
+
+
+def test_3_a_schema_that_is_no_text_gives_a_report(path: Path) -> None:
+    # found by flipping every byte: Python's sqlite3 cannot decode the message that quotes the damaged schema
+    good = path.read_bytes()
+    for word in (b"CREATE TABLE entry", b"CREATE UNIQUE INDEX", b"indexentry_key"):
+        for at in range(good.index(word), good.index(word) + len(word)):
+            path.write_bytes(good[:at] + bytes([good[at] | 0x80]) + good[at + 1 :])
+            report = verify_ledger(path)
+            assert not report.ok
+            with pytest.raises(LedgerError):
+                Ledger.open(path)
+            path.with_name("research.db.lock").unlink()
+
+
+def test_3_a_file_that_cannot_be_copied_gives_a_report(path: Path) -> None:
+    path.with_name("research.db-wal").mkdir()
+    (path.with_name("research.db-wal") / "x").write_text("")
+    report = verify_ledger(path)
+    assert (report.ok, report.size, report.first_bad) == (False, 0, None)
+    assert str(report.problem).startswith(f"{path} cannot be opened: [Errno 21] Is a directory")
 
 
 def test_3_rubbish_gives_a_report(path: Path) -> None:

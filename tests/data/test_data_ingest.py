@@ -142,6 +142,14 @@ def test_local_times_that_cannot_be_are_refused(csv):
     assert "rule 'local times are unambiguous' is broken at 2024-11-03 01:30:00 (row 2)" in str(caught.value)
 
 
+@pytest.mark.req("DATA-33")
+def test_a_file_without_order_cannot_tell_equal_hours_apart(csv):
+    hours = ["2024-11-03 01:00", "2024-11-03 00:00", "2024-11-03 01:00", "2024-11-03 02:00"]
+    text = "Time,Close\n" + "".join(f"{hour},{k}\n" for k, hour in enumerate(hours))
+    with pytest.raises(DataError, match=r"'local times are unambiguous' is broken at 2024-11-03 01:00:00 \(row 1\)"):
+        csv(text, tz="America/New_York", calendar="24/7", repair=True)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     zone=st.sampled_from(["America/New_York", "Europe/London", "Australia/Lord_Howe", "Asia/Tokyo", "UTC"]),
@@ -173,6 +181,40 @@ def test_whole_numbers_need_a_unit(csv):
     panel = load("frame", frame=frame, licence="x", instrument="A.B", time_unit="s", calendar="24/7")
     assert stamps(panel) == ["2024-07-02T14:00:00Z", "2024-07-02T15:00:00Z"]
     assert stamps(csv(text, time_unit="s", calendar="24/7")) == stamps(panel)
+
+
+def test_a_table_may_say_when_it_was_known(csv):
+    text = "Date,Known At,Rate\n2024-06-30,2024-07-15,1\n2024-07-31,2024-08-14,2\n"
+    panel = csv(text, calendar="none")
+    assert stamps(panel) == ["2024-07-01T00:00:00Z", "2024-08-01T00:00:00Z"]
+    assert [iso(x) for x in panel.frame["known_at"]] == ["2024-07-16T00:00:00Z", "2024-08-15T00:00:00Z"]
+    assert panel.values == ("rate",)
+    frame = pl.DataFrame(
+        {
+            "ts": [dt.datetime(2024, 7, 2, 10, tzinfo=dt.UTC)],
+            "known_at": [dt.datetime(2024, 7, 2, 11, tzinfo=dt.UTC)],
+            "instrument": ["A.B"],
+            "close": [1.0],
+        }
+    )
+    panel = load("frame", frame=frame, licence="x", calendar="24/7")
+    assert [iso(x) for x in panel.frame.select("ts", "known_at").row(0)] == [
+        "2024-07-02T10:00:00Z",
+        "2024-07-02T11:00:00Z",
+    ]
+    worded = "ts,known_at,instrument,close,note\n2024-07-02T10:00Z,2024-07-02T11:00Z,A.B,1,x\n"
+    assert csv(worded, calendar="24/7", instrument=None).content_hash == panel.content_hash
+    with pytest.raises(DataError, match="known_at is never before ts"):
+        csv("Date,Known At,Rate\n2024-06-30,2024-06-15,1\n", calendar="none")
+
+
+def test_only_volume_is_a_panel_too(csv):
+    assert csv("Date,Volume\n2024-07-02,1\n2024-07-03,\n").values == ("volume",)
+
+
+def test_nothing_left_says_so(csv):
+    with pytest.raises(InputError, match="no data in range; allowed: nothing: the source has no rows"):
+        csv("Date,Close\n2024-07-04,1\n", off_session="drop")
 
 
 def test_columns_are_mapped(csv):

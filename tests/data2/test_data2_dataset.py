@@ -194,3 +194,13 @@ def test_vix_regime_is_encoded_the_same_in_every_dataset(prices: Panel):
     assert model_inputs(few)[0].ravel() == pytest.approx([3.0, np.nan], nan_ok=True)
     with pytest.raises(InputError, match=r"vix_regime: got 'crises'; allowed: calm, normal, .*did you mean 'crisis'"):
         model_inputs(pl.DataFrame({"vix_regime": ["crises"]}))
+
+
+@pytest.mark.req("DATA-08")
+def test_real_bars_with_the_real_index():
+    dataset = build_dataset(load("bundled", dataset="nasdaq"), load("bundled", dataset="vix"))
+    # The index starts on 2014-01-03; its 60th session is 2014-03-31, published at 16:15: first known on the next day.
+    assert dataset.frame.shape == (1197, 34)
+    assert dataset.frame["Date"][0].isoformat() == "2014-04-01"
+    assert dataset.frame["Date"][-1].isoformat() == "2018-12-31"
+    assert sum(dataset.dropped.values()) + 1197 == len(load("bundled", dataset="nasdaq").frame)

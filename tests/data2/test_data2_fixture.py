@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 from karat.core import InputError
-from karat.data._fixture import BENCHMARK, make_fixture
+from karat.data._fixture import make_fixture
+from karat.data._fixture_tables import BENCHMARK
 from karat.data._integrity import check_database
 from karat.data._sqlite_read import read_tables
 from karat.data._sqlite_schema import TABLES

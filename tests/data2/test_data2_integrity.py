@@ -83,7 +83,7 @@ def test_strict_stops_and_lenient_warns_on_the_same_file(broken: Make, caplog: p
         check_database(path, strict=True)
     error = caught.value
     assert str(error) == (
-        "trades: got 'price=-3.0'; rule 'price above zero' is broken at T00000003, T00000005; "
+        "trades: got 'price=-3'; rule 'price above zero' is broken at T00000003, T00000005; "
         "correct price, or delete the row"
     )
     assert (error.table, error.rule, error.rows) == ("trades", "price above zero", ["T00000003", "T00000005"])
@@ -148,6 +148,19 @@ def test_files_that_are_no_database(tmp_path: Path, database: Path):
     damaged.write_bytes(data)
     with pytest.raises(DataError, match="SQLite database"):
         check_database(damaged)
+
+
+@pytest.mark.req("QUAL-03")
+def test_a_file_that_contradicts_its_own_constraints_is_damaged(broken: Make):
+    path = broken(
+        "UPDATE series SET volume = NULL WHERE ts = (SELECT max(ts) FROM series)",
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_master SET sql = replace(sql, 'volume REAL', 'volume REAL NOT NULL') WHERE name = 'series'",
+    )
+    with pytest.raises(
+        DataError, match=r"rule 'an undamaged SQLite database' is broken at NULL value in series\.volume"
+    ):
+        check_database(path)
 
 
 def test_a_newer_contract_is_refused(broken: Make):

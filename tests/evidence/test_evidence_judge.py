@@ -105,7 +105,10 @@ def test_4_indistinguishable_names_what_is_lacking_and_what_could_have_been_seen
     both = judge(case(edge=0.02, n=900))
     assert both.outcome == "indistinguishable"
     assert "that it knows more about location" in both.reason
-    assert "nor that it earns more after costs" in both.reason
+    assert "nor that it earns more than the best baseline after costs at the same risk" in both.reason
+    named = judge(case(edge=0.02, n=900, baseline_name="buy_and_hold", skill_baseline_name="ewma"))
+    assert "location than ewma" in named.reason
+    assert "more than buy_and_hold" in named.reason
     assert f"detected an annual Sharpe of {both.detectable_sharpe:.2f} at 80 % power" in both.reason
     no_skill = judge(case(skill=0.0))
     assert no_skill.outcome == "indistinguishable"
@@ -114,7 +117,7 @@ def test_4_indistinguishable_names_what_is_lacking_and_what_could_have_been_seen
     no_money = judge(case(edge=0.01, skill=0.2))
     assert no_money.gates[1].passed
     assert no_money.gates[2].passed is False
-    assert "earns more after costs" in no_money.reason
+    assert "earns more than the best baseline" in no_money.reason
 
 
 def test_4_fragile_when_only_the_last_gate_fails() -> None:

@@ -24,7 +24,6 @@ def test_twenty_indicators_of_the_nasdaq_composite() -> None:
     assert monotonic_ns() - begun < 2_000_000_000
 
 
-@pytest.mark.slow
 def test_eleven_indicators_of_twenty_stocks_with_closes_only() -> None:
     panel = load("bundled", dataset="sp500_stocks")
     made = build(panel, ["a20"])

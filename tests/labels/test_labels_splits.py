@@ -377,6 +377,7 @@ def ints(*values: int) -> np.ndarray:
         (Fold(0, "select", ints(0, 1), ints(1, 4)), "select fold 0: train and valid share rows"),
         (Fold(0, "select", ints(1, 0), ints(4)), "select fold 0: train rows do not ascend"),
         (Fold(0, "select", ints(), ints(4)), "select fold 0: train is empty"),
+        (Fold(0, "select", ints(4), ints()), "select fold 0: valid is empty"),
     ],
 )
 @pytest.mark.req("EVAL-04")

@@ -16,7 +16,9 @@ def world(seed=0, n=3000, p=21, ic=0.19, instruments=("A.X",), valid=500, test=5
         rng = generator(seed, "models-world", k)
         noise = rng.standard_normal((n, p))
         persistence = np.linspace(0.0, 0.95, p)
-        features = np.column_stack([lfilter([np.sqrt(1 - a * a)], [1, -a], noise[:, j]) for j, a in enumerate(persistence)])
+        features = np.column_stack(
+            [lfilter([np.sqrt(1 - a * a)], [1, -a], noise[:, j]) for j, a in enumerate(persistence)]
+        )
         signal = lfilter([np.sqrt(1 - 0.87**2)], [1, -0.87], rng.standard_normal(n))
         features[:, -1] = signal
         shock = rng.standard_t(5, n) / np.sqrt(5 / 3)

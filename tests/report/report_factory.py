@@ -85,7 +85,7 @@ def make_verdict(outcome: str = "indistinguishable", **changes: Any) -> Verdict:
             True,
             2.914,
             0.0041,
-            "p ≤ 0.02500",
+            "p <= 0.0038",
             "Clark–West against garch_t, adjusted over 7 trials.",
             (
                 Check("Diebold–Mariano (HLN)", 1.42, PRINTED, None, "p = 0.078"),
@@ -99,7 +99,7 @@ def make_verdict(outcome: str = "indistinguishable", **changes: Any) -> Verdict:
             fine,
             1.106,
             0.0004 if fine else 0.134,
-            "p ≤ 0.02500",
+            "p <= 0.0038",
             "Net excess returns over garch_t, adjusted over 7 trials.",
             (
                 Check("deflated Sharpe", 0.71, PRINTED, None),
@@ -148,7 +148,7 @@ def make_story(outcome: str = "indistinguishable", *, instruments: int = 1, **ch
     parts: dict[str, Any] = {
         "title": "quickstart",
         "run_id": "3f9a1c0be27d4a11",
-        "created": "2030-01-02T03:04:05Z",
+        "created": "2030-01-02T03:04:05.678901234Z",
         "description": "Nasdaq Composite, daily, 1999 to 2018: is there an edge after costs?",
         "verdict": make_verdict(outcome),
         "config": _config(),
@@ -178,6 +178,21 @@ def make_story(outcome: str = "indistinguishable", *, instruments: int = 1, **ch
         "ledger": {"size": 214, "root": "5d8b" * 16},
     }
     return Story(**{**parts, **_money(names, ts, rng), **changes})
+
+
+def bare_story(outcome: str = "invalid") -> Story:
+    """Return a story of a run that ended before anything was tested."""
+    full = make_story()
+    return Story(
+        title="bare",
+        run_id="r1",
+        created="",
+        verdict=make_verdict(outcome, gates=()),
+        config={"name": "bare"},
+        sources=full.sources,
+        environment={"versions": {}},
+        command="karat reproduce r1",
+    )
 
 
 def replace(story: Story, **changes: Any) -> Story:

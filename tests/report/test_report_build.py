@@ -7,27 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_factory import make_story, make_verdict, replace
+from report_factory import bare_story, make_story, make_verdict, replace
 
 from karat.core import DataError, InputError
 from karat.evidence import Verdict
-from karat.report import AttributionRow, Costs, Story, write
+from karat.report import AttributionRow, Costs, write
 from karat.report._build import build
-from karat.report._document import Column, Note, Table, text
-
-
-def bare() -> Story:
-    full = make_story()
-    return Story(
-        title="bare",
-        run_id="r1",
-        created="",
-        verdict=make_verdict("invalid", gates=()),
-        config={"name": "bare"},
-        sources=full.sources,
-        environment={"versions": {}},
-        command="karat reproduce r1",
-    )
+from karat.report._document import Cell, Column, Facts, Note, Table, text
+from karat.report._sections_money import money, scenarios
+from karat.report._sections_origin import data
+from karat.report._sections_skill import forecasts
+from karat.report._sections_verdict import banner, gate_cards, tiles
 
 
 @pytest.mark.parametrize("field", ["run_id", "sources", "environment", "config", "command"])
@@ -78,7 +68,7 @@ def test_a_nan_does_not_pass_for_a_sum() -> None:
 
 
 def test_what_is_missing_is_stated(tmp_path: Path) -> None:
-    page, twin = write(bare(), tmp_path)
+    page, twin = write(bare_story(), tmp_path)
     for part in (
         "Scores",
         "Fan chart",
@@ -100,33 +90,31 @@ def test_what_is_missing_is_stated(tmp_path: Path) -> None:
             assert f"{part}: not available." in file.read_text(encoding="utf-8")
 
 
-def test_fan_without_calibration_is_stated(tmp_path: Path) -> None:
-    document = build(replace(make_story(), calibration=None))
-    blocks = next(section.blocks for section in document.sections if section.id == "forecasts")
+def test_fan_without_calibration_is_stated() -> None:
+    blocks = forecasts(replace(make_story(), calibration=None)).blocks
     assert [block.kind for block in blocks] == ["chart", "note"]
 
 
 @pytest.mark.parametrize("outcome", ["accepted", "rejected", "indistinguishable", "invalid"])
 def test_the_verdict_in_plain_words(outcome: str) -> None:
-    banner = build(make_story(outcome)).banner
-    assert banner.outcome == outcome
-    assert banner.headline.endswith(".")
-    limits = " ".join(banner.limits)
+    shown = banner(make_verdict(outcome))
+    assert shown.outcome == outcome
+    assert shown.headline.endswith(".")
+    limits = " ".join(shown.limits)
     assert ("Provisional until frozen forward days confirm it: 0 frozen" in limits) == (outcome == "accepted")
-    assert ("would have shown a net excess Sharpe of 0.82 a year" in limits) == (outcome != "accepted")
+    assert tiles(make_verdict(outcome)).rows[1] == ("Detectable Sharpe a year", Cell("0.82", "with 80 % power"))
 
 
 def test_an_unknown_outcome_is_refused() -> None:
     with pytest.raises(InputError, match=r"verdict\.outcome: got 'acepted'.*did you mean 'accepted'"):
-        build(replace(make_story(), verdict=Verdict(**_fields("acepted"))))
+        banner(Verdict(**_fields("acepted")))
 
 
 def test_gate_states_and_printed_checks() -> None:
-    story = make_story()
-    gates = (dataclasses.replace(story.verdict.gates[0], passed=None), *story.verdict.gates[1:])
-    document = build(replace(story, verdict=make_verdict(gates=gates)))
-    assert [gate.state for gate in document.gates] == ["not evaluated", "passed", "failed", "passed"]
-    skill, sturdy = document.gates[1].checks, document.gates[3].checks
+    gates = make_verdict().gates
+    cards = gate_cards((*gates[1:], dataclasses.replace(gates[0], passed=None)))
+    assert [card.state for card in cards] == ["not evaluated", "passed", "failed", "passed"]
+    skill, sturdy = cards[1].checks, cards[3].checks
     assert skill is not None
     assert sturdy is not None
     assert [row[3].text for row in skill.rows] == ["printed only", "printed only"]
@@ -135,25 +123,36 @@ def test_gate_states_and_printed_checks() -> None:
 
 def test_numbers_a_verdict_lacks_are_dashes() -> None:
     nan = float("nan")
-    document = build(make_story(verdict=make_verdict(net_excess_sharpe=nan, net_excess_interval=(nan, nan))))
-    assert document.tiles.rows[0][1].text == "–"
-    document = build(make_story(verdict=make_verdict(net_excess_sharpe=None, net_excess_interval=None)))
-    assert document.tiles.rows[0][1].text == "–"
-    document = build(make_story(verdict=make_verdict(net_excess_interval=None)))
-    assert document.tiles.rows[0][1].small == ""
+    for changes in ({"net_excess_sharpe": nan}, {"net_excess_sharpe": None, "net_excess_interval": None}):
+        assert tiles(make_verdict(**changes)).rows[0][1].text == "–"
+    assert tiles(make_verdict(net_excess_interval=(nan, nan))).rows[0][1].small == ""
+    assert tiles(make_verdict(net_excess_interval=None)).rows[0][1].small == ""
 
 
 def test_instruments_of_a_wide_panel_are_cut_and_counted() -> None:
-    document = build(make_story(instruments=30))
-    facts = next(section for section in document.sections if section.id == "data").blocks[0]
-    cell = dict(facts.rows)["Instruments"]  # type: ignore[union-attr]
+    facts = data(make_story(instruments=30)).blocks[0]
+    assert isinstance(facts, Facts)
+    cell = dict(facts.rows)["Instruments"]
     assert cell.small == "and 6 more"
 
 
+def test_words_made_elsewhere_are_set_well() -> None:
+    document = build(make_story())
+    assert dict(document.meta)["Finished"] == "2030-01-02T03:04:05Z"
+    assert dict(document.gates[1].facts)["threshold"] == "p ≤ 0.0038"
+    lower = dataclasses.replace(make_verdict().gates[1], reason="not shown: p = 0.1, needed p <= 0.0038")
+    assert gate_cards([lower])[0].reason == "Not shown: p = 0.1, needed p ≤ 0.0038"
+
+
+def test_one_seed_is_a_row_and_no_drawing() -> None:
+    story = make_story()
+    blocks = scenarios(replace(story, seeds=story.seeds[:1])).blocks
+    assert [getattr(block, "title", "") for block in blocks if block.kind == "chart"] == ["Through time"]
+    assert any(isinstance(block, Table) and block.caption == "Seeds in numbers" for block in blocks)
+
+
 def test_clean_data_says_so() -> None:
-    document = build(replace(make_story(), findings=()))
-    blocks = next(section for section in document.sections if section.id == "data").blocks
-    assert Note("Data quality: no rule was broken.", "good") in blocks
+    assert Note("Data quality: no rule was broken.", "good") in data(replace(make_story(), findings=())).blocks
 
 
 def test_a_table_with_a_ragged_row_is_refused() -> None:
@@ -166,8 +165,7 @@ def test_unknown_measures_are_shown_under_their_own_name() -> None:
     row = dataclasses.replace(story.risk[0], measures={"sharpe": story.risk[0].measures["sharpe"], "omega": 1.25})
     table = next(
         block
-        for section in build(replace(story, risk=(row,))).sections
-        for block in section.blocks
+        for block in money(replace(story, risk=(row,))).blocks
         if isinstance(block, Table) and block.caption.startswith("Profit and risk")
     )
     assert [column.title for column in table.columns] == ["Series", "Sharpe", "omega"]

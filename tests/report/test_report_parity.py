@@ -81,10 +81,14 @@ def both(story: Story, folder: Path) -> tuple[Reader, str]:
     return reader, twin.read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def panel(tmp_path_factory: pytest.TempPathFactory) -> tuple[Reader, str]:
+    return both(make_story(instruments=3), tmp_path_factory.mktemp("panel"))
+
+
 @pytest.mark.req("REP-01")
-@pytest.mark.parametrize("instruments", [1, 3])
-def test_every_table_has_the_same_cells_in_both(tmp_path: Path, instruments: int) -> None:
-    reader, twin = both(make_story(instruments=instruments), tmp_path)
+def test_every_table_has_the_same_cells_in_both(panel: tuple[Reader, str]) -> None:
+    reader, twin = panel
     tables = markdown_tables(twin)
     assert len(tables) >= 18
     assert {caption for caption, _ in tables} == {caption for caption, _ in reader.tables}
@@ -92,8 +96,8 @@ def test_every_table_has_the_same_cells_in_both(tmp_path: Path, instruments: int
 
 
 @pytest.mark.req("REP-01")
-def test_every_number_of_the_tables_is_in_both(tmp_path: Path) -> None:
-    reader, twin = both(make_story(instruments=3), tmp_path)
+def test_every_number_of_the_tables_is_in_both(panel: tuple[Reader, str]) -> None:
+    reader, twin = panel
     of_page = [number for _, rows in reader.tables for row in rows for cell in row for number in NUMBER.findall(cell)]
     of_twin = [
         number for _, rows in markdown_tables(twin) for row in rows for cell in row for number in NUMBER.findall(cell)
@@ -103,20 +107,20 @@ def test_every_number_of_the_tables_is_in_both(tmp_path: Path) -> None:
 
 
 @pytest.mark.req("REP-01")
-def test_facts_and_chart_texts_are_in_both(tmp_path: Path) -> None:
-    reader, twin = both(make_story(), tmp_path)
+def test_facts_and_chart_texts_are_in_both(panel: tuple[Reader, str]) -> None:
+    reader, twin = panel
     text = plain(twin)
     assert len(reader.facts) > 25
     for label, value in reader.facts:
         assert f"{label}:** {value}" in text
-    assert len(reader.captions) == 10
+    assert len(reader.captions) == 11
     for caption in reader.captions:
         assert caption in text
 
 
 @pytest.mark.req("REP-01")
-def test_the_sections_a_report_promises_are_there(tmp_path: Path) -> None:
-    reader, twin = both(make_story(), tmp_path)
+def test_the_sections_a_report_promises_are_there(panel: tuple[Reader, str]) -> None:
+    reader, twin = panel
     titles = ("Skill", "Forecasts", "Money", "Scenarios and sturdiness", "Trial history", "Data and leakage")
     for title in (*titles, "Reproduce", "Terms"):
         assert f"\n## {title}\n" in twin
@@ -126,9 +130,9 @@ def test_the_sections_a_report_promises_are_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.req("REP-02")
-def test_attribution_by_instrument_is_shown_with_its_total(tmp_path: Path) -> None:
+def test_attribution_by_instrument_is_shown_with_its_total(panel: tuple[Reader, str]) -> None:
     story = make_story(instruments=3)
-    reader, _ = both(story, tmp_path)
+    reader, _ = panel
     rows = dict(reader.tables)["P&L by instrument, USD"]
     shown = [row[0] for row in rows]
     assert shown[0] == "Instrument"

@@ -11,10 +11,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from report_factory import make_story, make_verdict, replace
+from report_factory import bare_story, make_story, make_verdict, replace
 
 import karat.report
-from karat.core import content_hash
+from karat.core import InputError, content_hash
 from karat.report import FindingRow, Story, verdict_html, write
 from karat.report._markdown import code, escape
 
@@ -66,9 +66,13 @@ def evil_story() -> Story:
     )
 
 
-def test_the_page_asks_the_network_for_nothing(tmp_path: Path) -> None:
-    page, _ = write(make_story(instruments=3), tmp_path)
-    source = page.read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> str:
+    page, _ = write(make_story(instruments=3), tmp_path_factory.mktemp("page"))
+    return page.read_text(encoding="utf-8")
+
+
+def test_the_page_asks_the_network_for_nothing(source: str) -> None:
     assert "http:" not in source
     assert "https:" not in source
     assert "@import" not in source
@@ -81,9 +85,7 @@ def test_the_page_asks_the_network_for_nothing(tmp_path: Path) -> None:
     assert "default-src 'none'" in source
 
 
-def test_links_resolve_and_identifiers_are_unique(tmp_path: Path) -> None:
-    page, _ = write(make_story(instruments=3), tmp_path)
-    source = page.read_text(encoding="utf-8")
+def test_links_resolve_and_identifiers_are_unique(source: str) -> None:
     found = elements(source)
     names = [attributes["id"] for _, attributes in found if "id" in attributes]
     assert len(names) == len(set(names))
@@ -93,9 +95,7 @@ def test_links_resolve_and_identifiers_are_unique(tmp_path: Path) -> None:
     assert used <= {f"#{name}" for name in names}
 
 
-def test_every_drawing_has_a_text_alternative_and_theme_colours(tmp_path: Path) -> None:
-    page, _ = write(make_story(instruments=3), tmp_path)
-    source = page.read_text(encoding="utf-8")
+def test_every_drawing_has_a_text_alternative_and_theme_colours(source: str) -> None:
     assert source.count("<svg") == source.count("<figcaption") == 11
     for drawing in re.findall(r"<svg.*?</svg>", source, flags=re.DOTALL):
         assert not re.findall(r"(?:fill|stroke): #", drawing)
@@ -121,31 +121,25 @@ def test_hostile_verdict_is_inert_in_a_notebook() -> None:
     assert fragment.count("<tr>") == 5
 
 
-@pytest.mark.req("REP-01")
-def test_same_story_same_bytes(tmp_path: Path) -> None:
-    first, second = (write(make_story(instruments=3), tmp_path / name) for name in ("a", "b"))
-    for one, other in zip(first, second):
-        assert one.read_bytes() == other.read_bytes()
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["report.html", "report.md"]
-
-
-def test_same_bytes_whatever_the_users_matplotlib_settings(tmp_path: Path) -> None:
+def test_same_bytes_whatever_the_users_matplotlib_settings(tmp_path: Path, source: str) -> None:
     import matplotlib
 
-    plain, _ = write(make_story(), tmp_path / "a")
     with matplotlib.rc_context({"lines.linewidth": 9, "font.size": 30, "svg.fonttype": "path", "text.color": "red"}):
-        changed, _ = write(make_story(), tmp_path / "b")
+        changed, _ = write(make_story(instruments=3), tmp_path)
         assert matplotlib.rcParams["lines.linewidth"] == 9
-    assert plain.read_bytes() == changed.read_bytes()
+    assert changed.read_text(encoding="utf-8") == source
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.md"]
 
 
+@pytest.mark.req("REP-01")
 def test_another_process_writes_the_same_bytes(tmp_path: Path) -> None:
-    page, _ = write(make_story(), tmp_path / "a")
+    ours = write(make_story(), tmp_path / "a")
     program = "import sys; sys.path.insert(0, sys.argv[1])\nfrom report_factory import make_story\n"
     program += "from karat.report import write\nwrite(make_story(), sys.argv[2])\n"
     arguments = [sys.executable, "-c", program, str(Path(__file__).parent), str(tmp_path / "b")]
     subprocess.run(arguments, check=True, timeout=120)
-    assert page.read_bytes() == (tmp_path / "b" / "report.html").read_bytes()
+    for path in ours:
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
 
 def test_small_and_quick(tmp_path: Path) -> None:
@@ -158,12 +152,13 @@ def test_small_and_quick(tmp_path: Path) -> None:
     assert twin.stat().st_size < 300_000
 
 
-def test_an_existing_report_is_replaced_whole(tmp_path: Path) -> None:
-    page, _ = write(make_story(), tmp_path)
-    with pytest.raises(karat.core.InputError):
-        write(replace(make_story(), run_id=""), tmp_path)
-    assert "Indistinguishable" in page.read_text(encoding="utf-8").title()
-    write(make_story("rejected"), str(tmp_path))
+def test_an_existing_report_is_kept_when_the_new_one_is_refused(tmp_path: Path) -> None:
+    page, twin = write(bare_story(), str(tmp_path))
+    before = page.read_bytes(), twin.read_bytes()
+    with pytest.raises(InputError, match="provenance"):
+        write(replace(bare_story("rejected"), run_id=""), tmp_path)
+    assert (page.read_bytes(), twin.read_bytes()) == before
+    write(bare_story("rejected"), tmp_path)
     assert "An edge worth having is ruled out." in page.read_text(encoding="utf-8")
 
 

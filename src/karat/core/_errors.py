@@ -50,9 +50,8 @@ class InputError(KaratError):
     """A bad argument, option or file; `field`, `value`, `allowed` and `fix` are attributes.
 
     Example:
-        >>> raise_for = InputError("horizon", "4d", allowed=["1d", "2d", "3d", "5d", "week"])
-        >>> str(raise_for)
-        "horizon: got '4d'; allowed: 1d, 2d, 3d, 5d, week; did you mean '1d'?"
+        >>> str(InputError("horizon", "weak", allowed=["1d", "2d", "3d", "5d", "week"]))
+        "horizon: got 'weak'; allowed: 1d, 2d, 3d, 5d, week; did you mean 'week'?"
     """
 
     def __init__(

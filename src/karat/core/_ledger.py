@@ -31,7 +31,7 @@ from karat.core._errors import InputError, LedgerError
 from karat.core._lock import Note, ProcessLock
 from karat.core._merkle import consistency_proof, inclusion_proof, leaf_hash
 from karat.core._records import ROLES, Draft, Entry, Head, VerifyReport, as_heads, draft, write_head
-from karat.core._store import ENTRY_COLUMNS, Row, connect_writer, reported, write
+from karat.core._store import DAMAGE, ENTRY_COLUMNS, Row, connect_writer, reported, write
 from karat.core._time import now_ns
 from karat.core._verify import verify_connection
 
@@ -214,7 +214,7 @@ class Ledger:
             LedgerError: the head cannot be written.
         """
         with self._turn:
-            if not self._open:
+            if not self._open or os.getpid() != self._owner:  # in a forked child the file is the parent's to close
                 return
             try:
                 if self._stopped is None and self._tip.size > self._tip.head_size:
@@ -242,7 +242,7 @@ class Ledger:
             write(self._db, rows, heads)
             self._tip = tip
             self._lock.remember(Note(tip.size, tip.last_hash))
-        except (sqlite3.Error, OSError) as error:
+        except DAMAGE as error:
             self._stopped = f"an earlier write failed ({error})"
             self._roll_back()
             raise LedgerError(

@@ -54,6 +54,9 @@ class ProcessLock:
                 # POSIX locks do not exclude their own process, and closing any handle of the file would drop them
                 raise _in_use(path, self._owner)
             self._file = _open(lock_path(path), reader=reader)
+            if self._file is not None:
+                # also where a ledger is dropped without `close`: a handle left open would keep others out
+                self._closer = weakref.finalize(self, os.close, self._file)
             facts = _facts(lock_path(path) if self._file is None else self._file)
             self.note = _noted(facts)
             if self._file is not None:
@@ -74,7 +77,7 @@ class ProcessLock:
         """Give the lock back; a second call does nothing."""
         with _GUARD:
             if self._file is not None:
-                os.close(self._file)
+                self._closer()
             self._file = None
             if _HELD.get(self._name) is self:
                 del _HELD[self._name]
@@ -83,7 +86,7 @@ class ProcessLock:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            os.close(file)
+            self._closer()
             if isinstance(error, BlockingIOError | PermissionError):
                 raise _in_use(self._path, facts.get("pid")) from None
             raise LedgerError(f"{self._path} cannot be locked: {error}", fix="use a file system with locks") from error

@@ -8,15 +8,18 @@ immutable, one that a killed writer left with a journal is read from a copy.
 Invariants:
 1. `synchronous=FULL` (and a full flush on macOS): a commit that returned survives a power cut.
 2. A statement that failed is not tried again.
-3. The schema is compared with `SCHEMA`; a table, index, trigger or view more or less is damage.
+3. A forked child never closes the connection it inherited.
+4. The schema is compared with `SCHEMA`; a table, index, trigger or view more or less is damage.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import sqlite3
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -40,7 +43,28 @@ _SIDECARS: Final = ("-wal", "-journal")
 _JOURNAL_PAGES: Final = 4000  # 16 MB: with SQLite's 1000 a batch of 10,000 entries pays for a checkpoint of its own
 _VERIFY = "run `karat verify` and restore the file from a backup"
 
+# UnicodeDecodeError: Python's sqlite3 raises it for an error message that quotes damaged text
+DAMAGE: Final = (sqlite3.Error, OSError, UnicodeDecodeError)
+
 Row = tuple[Any, ...]
+
+
+class _Writer(sqlite3.Connection):
+    """A writer's connection; unlike its base it can be referred to weakly."""
+
+
+_WRITERS: Final[weakref.WeakSet[_Writer]] = weakref.WeakSet()
+
+
+def _leave_to_parent() -> None:
+    """Keep connections that a fork copied from ever closing: in the child that would write back and remove the journal
+    under the parent, which goes on using both."""
+    for db in _WRITERS:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(db))
+
+
+if hasattr(os, "register_at_fork"):  # systems without it cannot fork
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
@@ -50,7 +74,8 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         LedgerError: no ledger, another format, damaged, locked or not writable.
     """
     with reported(f"{path} cannot be opened"):
-        db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False, factory=_Writer)
+        _WRITERS.add(db)
     try:
         with reported(f"{path} cannot be opened"):
             db.text_factory = _text
@@ -136,7 +161,7 @@ def reported(problem: str, *, fix: str = "check the path, the disk and its free 
     """Turn what SQLite and the system raise into a LedgerError that says what could not be done."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except DAMAGE as error:
         raise LedgerError(f"{problem}: {error}", fix=fix) from error
 
 

@@ -9,7 +9,7 @@ Invariants:
 1. One byte changed in any stored column is reported, with the entry's number where it is an entry's.
 2. A deleted entry, a cut tail and a rewritten log are reported, the last two against a head from outside the file.
 3. A damaged file gives a report, never an exception of SQLite.
-4. Verifying changes nothing.
+4. Verifying changes nothing, but for the name of the holder in the lock file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from karat.core._chain import Tip
 from karat.core._errors import InputError, LedgerError
 from karat.core._lock import Note, ProcessLock
 from karat.core._records import GENESIS, HEAD_INTERVAL, Head, VerifyReport, as_heads
-from karat.core._store import HEAD_COLUMNS, Row, check_file, connect_reader
+from karat.core._store import DAMAGE, HEAD_COLUMNS, Row, check_file, connect_reader
 
 _RESTORE = "restore the file from a backup"
 
@@ -147,6 +147,6 @@ class _Check:
 def _readable(what: str, check: _Check | None = None) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except DAMAGE as error:
         bad = check.tip.size if check else None
         raise LedgerError(f"the {what} cannot be read: {error}", first_bad=bad, fix=_RESTORE) from error

@@ -8,10 +8,12 @@ from karat.data._bundled import BundledSource
 from karat.data._calendars import sessions
 from karat.data._catalog import Catalog, scaffold
 from karat.data._files import CsvSource, ParquetSource
+from karat.data._fixture import make_fixture
 from karat.data._forecast import Forecast
 from karat.data._frames import FrameSource, to_polars
 from karat.data._grid import CUTS, HORIZONS, INNER, LEVELS, MEDIAN, N_CLASSES, horizon_bars
 from karat.data._instruments import ASSET_CLASSES, Instrument
+from karat.data._integrity import check_database
 from karat.data._joins import asof_join, combine
 from karat.data._manifest import CatalogEntry, CatalogProblem
 from karat.data._panel import KEYS, OHLCV, Panel, Provenance
@@ -19,6 +21,7 @@ from karat.data._quality import RULES, Finding, QualityReport, Rule, check_quali
 from karat.data._resample import SCALES, resample
 from karat.data._source import Source
 from karat.data._sources import SOURCES, available_sources, load, open_source
+from karat.data._sqlite_schema import ddl
 from karat.data._sqlite_source import SqliteSource
 from karat.data._synthetic import SyntheticSource
 from karat.data._views import Inputs, Labels, Permit, Table, Test, Train, Valid
@@ -62,10 +65,13 @@ __all__ = [
     "Valid",
     "asof_join",
     "available_sources",
+    "check_database",
     "check_quality",
     "combine",
+    "ddl",
     "horizon_bars",
     "load",
+    "make_fixture",
     "open_source",
     "resample",
     "scaffold",

@@ -75,9 +75,7 @@ class Catalog:
             partial = target.with_suffix(".partial")
             panel.frame.write_parquet(partial)
             os.replace(partial, target)
-        ts = panel.frame["ts"]
-        span = (iso(int(ts.min())), iso(int(ts.max()))) if len(ts) else ("", "")  # type: ignore[arg-type]
-        return self._register(name, len(known) + 1, kind, file, len(ts), span, panel)
+        return self._register(name, len(known) + 1, file, panel)
 
     def add_file(self, path: str | Path, name: str, provenance: Provenance) -> CatalogEntry:
         """Copy a file as received into raw/ and return its entry."""
@@ -95,7 +93,7 @@ class Catalog:
             partial = self.root / f"{file}.partial"
             shutil.copyfile(source, partial)
             os.replace(partial, self.root / file)
-        return self._register(name, len(known) + 1, "raw", file, 0, ("", ""), provenance)
+        return self._register(name, len(known) + 1, file, provenance)
 
     def find(self, key: str) -> CatalogEntry:
         """Return the entry of a name (newest version), `name@version`, or content hash (at least 8 digits).
@@ -153,31 +151,26 @@ class Catalog:
         files = {item.name: self.root / item.file for item in self.entries() if item.content}
         return select(files, query)
 
-    def _register(
-        self, name: str, version: int, kind: str, file: str, rows: int, span: tuple[str, str], what: Panel | Provenance
-    ) -> CatalogEntry:
-        panel = what if isinstance(what, Panel) else None
-        origin = what.provenance if isinstance(what, Panel) else what
+    def _register(self, name: str, version: int, file: str, what: Panel | Provenance) -> CatalogEntry:
         sha, md5 = file_digests(self.root / file)
+        panel = what if isinstance(what, Panel) else None
+        ts = panel.frame["ts"] if panel else pl.Series(dtype=pl.Int64)
+        first, last = (iso(int(ts.min())), iso(int(ts.max()))) if len(ts) else ("", "")  # type: ignore[arg-type]
         entry = CatalogEntry(
-            name,
-            version,
-            kind,
-            file,
-            sha,
-            md5,
-            (self.root / file).stat().st_size,
-            rows,
-            span[0],
-            span[1],
-            panel.content_hash if panel else "",
-            panel.calendar if panel else "",
-            origin.source,
-            origin.origin,
-            origin.licence,
-            origin.preprocessing,
-            origin.prices,
-            panel.notes if panel else (),
+            name=name,
+            version=version,
+            kind=file.partition("/")[0],
+            file=file,
+            sha256=sha,
+            md5=md5,
+            size_bytes=(self.root / file).stat().st_size,
+            rows=len(ts),
+            first=first,
+            last=last,
+            content=panel.content_hash if panel else "",
+            calendar=panel.calendar if panel else "",
+            notes=panel.notes if panel else (),
+            **vars(panel.provenance if panel else what),
         )
         write_manifest(self.root / MANIFEST, [*self.entries(), entry])
         return entry

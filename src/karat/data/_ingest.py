@@ -33,8 +33,8 @@ class IngestOptions(Config):
 
     columns: foreign name to karat's name. missing: what a hole in a value other than volume does. off_session: what a
     row on a day without a session does. repair: sort rows and drop exact repetitions. adjusted: scale open, high, low,
-    close by adj_close / close. stamp, bar: clock times at a bar's open are moved to its close. lag: known_at - ts, where
-    the table has no column known_at (a date there means the end of that day, UTC).
+    close by adj_close / close. stamp, bar: clock times at a bar's open are moved to its close. lag: known_at - ts,
+    where the table has no column known_at (a date there means the end of that day, UTC).
     """
 
     instrument: str | None = None

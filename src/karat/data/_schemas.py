@@ -182,7 +182,9 @@ def _violations(table: str, frame: pl.DataFrame, error: Any) -> tuple[Violation,
 def _seen(table: str, frame: pl.DataFrame, rule: ValueRule, row: int) -> str:
     """Return the values that the rule looked at in one row; the rule's roots are the columns of its expression."""
     used = [name for name in columns(table) if name in rule.holds.meta.root_names()]
-    return ", ".join(f"{name}={_cell(name, frame[name][row])}" for name in used)
+    cells = {name: frame[name][row] for name in used}
+    shown = {name: f"{cell:.6g}" if isinstance(cell, float) else _cell(name, cell) for name, cell in cells.items()}
+    return ", ".join(f"{name}={text}" for name, text in shown.items())
 
 
 def _shape(table: str, frame: pl.DataFrame) -> Violation | None:

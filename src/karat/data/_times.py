@@ -143,35 +143,47 @@ def _localise(wall: pl.Series, instrument: pl.Series, rule: TimeRule) -> pl.Seri
         why = "it has no time zone"
         fix = "pass tz, e.g. tz='America/New_York' or tz='UTC', or write an offset into every row"
         raise InputError(f"{rule.table}.{wall.name or 'time'}", str(wall[0]), why=why, fix=fix)
-    frame = pl.DataFrame({"wall": wall, "instrument": instrument})
-    newest_first = (pl.col("wall").first() > pl.col("wall").last()).over("instrument")
-    count = pl.int_range(pl.len()).over("instrument", "wall")
-    turn = pl.when(newest_first).then(pl.len().over("instrument", "wall") - 1 - count).otherwise(count)
     try:
         early, late = (
-            frame.select(pl.col("wall").dt.replace_time_zone(rule.tz, ambiguous=which, non_existent="null"))["wall"]
+            wall.to_frame("wall").select(
+                pl.col("wall").dt.replace_time_zone(rule.tz, ambiguous=which, non_existent="null")
+            )
             for which in ("earliest", "latest")
         )
     except pl.exceptions.ComputeError:
         raise InputError(f"{rule.table}.tz", rule.tz, allowed="an IANA zone, e.g. America/New_York, UTC") from None
-    gone = early.is_null().arg_true().to_list()
+    first, second = (side.to_series().dt.timestamp("ns") for side in (early, late))
+    gone = first.is_null().arg_true().to_list()
     if gone:
-        rows = [f"{wall[i]} ({line})" for i, line in zip(gone, _lines(gone))]
-        raise DataError(rule.table, "local times exist", rows=rows, fix=f"check tz={rule.tz}: clocks skip these times")
-    first, second = early.dt.timestamp("ns"), late.dt.timestamp("ns")
-    placed = frame.with_columns(turn=turn, n=pl.len().over("instrument", "wall"), first=first, second=second)
-    double = pl.col("first") != pl.col("second")
-    ns = pl.when(pl.col("turn") == 0).then("first").otherwise("second")
-    placed = placed.with_columns(ns.alias("ns"), newest_first.alias("back"), double.alias("double"))
-    step = pl.col("ns").diff().over("instrument")
-    astray = ((step < 0) != pl.col("back")).any().over("instrument") & (step != 0).all()
-    unclear = pl.col("double") & ((pl.col("n") == 1) | astray.fill_null(False))
-    lone = placed.with_row_index().filter(unclear)["index"].to_list()
-    if lone:
-        rows = [f"{wall[i]} ({line})" for i, line in zip(lone, _lines(lone))]
+        fix = f"check tz={rule.tz}: clocks skip these times"
+        raise DataError(rule.table, "local times exist", rows=_shown(wall, gone), fix=fix)
+    placed = _in_turn(pl.DataFrame({"wall": wall, "instrument": instrument, "first": first, "second": second}))
+    unclear = placed["unclear"].arg_true().to_list()
+    if unclear:
         fix = "this time occurs twice when clocks go back: sort the rows, or write UTC or offsets"
-        raise DataError(rule.table, "local times are unambiguous", rows=rows, fix=fix)
+        raise DataError(rule.table, "local times are unambiguous", rows=_shown(wall, unclear), fix=fix)
     return placed["ns"]
+
+
+def _in_turn(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add `ns`: of two equal wall times the one that comes earlier in time's direction through the file is the first.
+
+    `unclear`: a time that occurs twice on the clock and once in the file, or in a file without one direction.
+    """
+    newest_first = (pl.col("wall").first() > pl.col("wall").last()).over("instrument")
+    seen = pl.int_range(pl.len()).over("instrument", "wall")
+    n = pl.len().over("instrument", "wall")
+    turn = pl.when(newest_first).then(n - 1 - seen).otherwise(seen)
+    ns = pl.when(turn == 0).then("first").otherwise("second")
+    frame = frame.with_columns(ns.alias("ns"), newest_first.alias("back"), n.alias("n"))
+    step = pl.col("ns").diff().over("instrument")
+    astray = pl.when("back").then(step > 0).otherwise(step < 0).any().over("instrument")
+    double = pl.col("first") != pl.col("second")
+    return frame.with_columns((double & ((pl.col("n") == 1) | astray)).alias("unclear"))
+
+
+def _shown(wall: pl.Series, rows: list[int]) -> list[str]:
+    return [f"{wall[row]} ({line})" for row, line in zip(rows, _lines(rows))]
 
 
 def _lines(rows: list[int]) -> list[str]:

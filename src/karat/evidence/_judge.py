@@ -77,24 +77,27 @@ def _outcome(case: Case, gates: tuple[Gate, Gate, Gate, Gate], excess: Interval)
         return "invalid", f"Invalid: nothing can be concluded about {name}; gate 0 {valid.reason}."
     if skill.passed and money.passed and sturdy.passed:
         return "accepted", (
-            f"Accepted, provisionally: {name} knows something about location that {other} does not"
-            f" (p = {skill.p_value:.4g}), earns more after costs at the same risk (p = {money.p_value:.4g})"
-            " and survives being hurt. No frozen forward days exist yet."
+            f"Accepted, provisionally: {name} knows something about location that {case.rival_in_skill} does not"
+            f" (p = {skill.p_value:.4g}), earns more than {other} after costs at the same risk"
+            f" (p = {money.p_value:.4g}) and survives being hurt. No frozen forward days exist yet."
         )
     if excess.upper < case.min_sharpe:
         return "rejected", (
             f"Rejected: with 95 % confidence the net excess Sharpe of {name} over {other} is below"
             f" {excess.upper:.2f} a year, less than the {case.min_sharpe:g} that would be worth having."
         )
-    return "indistinguishable", _undecided(name, other, skill, money, sturdy)
+    return "indistinguishable", _undecided(case, skill, money, sturdy)
 
 
-def _undecided(name: str, other: str, skill: Gate, money: Gate, sturdy: Gate) -> str:
+def _undecided(case: Case, skill: Gate, money: Gate, sturdy: Gate) -> str:
+    name = case.chosen.name
     if skill.passed and money.passed:
         return f"Indistinguishable, fragile: skill and money are shown, but {name} {sturdy.reason}."
     lacking = []
     if not skill.passed:
-        lacking.append(f"that it knows more about location (p = {skill.p_value:.4g}, needed {skill.threshold})")
+        what = f"that it knows more about location than {case.rival_in_skill}"
+        lacking.append(f"{what} (p = {skill.p_value:.4g}, needed {skill.threshold})")
     if not money.passed:
-        lacking.append(f"that it earns more after costs (p = {money.p_value:.4g}, needed {money.threshold})")
-    return f"Indistinguishable: {name} against {other} is not shown {' nor '.join(lacking)}."
+        what = f"that it earns more than {case.baseline_name} after costs at the same risk"
+        lacking.append(f"{what} (p = {money.p_value:.4g}, needed {money.threshold})")
+    return f"Indistinguishable: of {name} it is not shown {' nor '.join(lacking)}."

@@ -34,7 +34,7 @@ def skill_notes(case: Case) -> tuple[Check, ...]:
         return (_missing(name, "the losses never differ by different amounts"),)
     test = diebold_mariano(case.loss, case.baseline_loss, horizon=case.horizon_bars, alternative="less")
     better = "below" if test.mean < 0 else "not below"
-    note = f"one-sided p = {test.p_value:.4g}; the mean loss is {better} that of {case.baseline_name}"
+    note = f"one-sided p = {test.p_value:.4g}; the mean loss is {better} that of {case.rival_in_skill}"
     return (Check(name, test.statistic, PRINTED, None, note),)
 
 

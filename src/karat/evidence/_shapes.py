@@ -126,7 +126,8 @@ class Case:
         selected forecaster (at one and two times the costs, and entered later) and of the best baseline; no NaN.
     seed_sharpes: annual net Sharpe of every seed, NaN for one that never trades; empty for a deterministic forecaster.
     loss, baseline_loss (n,): mean pinball loss per date, fraction; None leaves the printed comparison out. NaN allowed.
-    baseline_name, delay_bars: for the words of the verdict. seed, draws: of the bootstrap.
+    baseline_name, skill_baseline_name (None: the same one), delay_bars: for the words of the verdict.
+    seed, draws: of the bootstrap.
     """
 
     selected: str
@@ -150,6 +151,7 @@ class Case:
     loss: Floats | None = None
     baseline_loss: Floats | None = None
     baseline_name: str = "the best baseline"
+    skill_baseline_name: str | None = None
     delay_bars: int = 1
 
     def __post_init__(self) -> None:
@@ -167,6 +169,11 @@ class Case:
     def chosen(self) -> TrialSeries:
         """The selected trial's series."""
         return next(trial for trial in self.trials if trial.id == self.selected)
+
+    @property
+    def rival_in_skill(self) -> str:
+        """The name of the baseline that gate 1 compares with."""
+        return self.skill_baseline_name or self.baseline_name
 
     @property
     def counted_only(self) -> int:

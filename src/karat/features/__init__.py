@@ -5,6 +5,7 @@ the rows a model reads and `check_invariance` proves by experiment that later da
 """
 
 from karat.features._build import FeatureFrame, build, numeric_only, table
+from karat.features._dataset import VIX_REGIME_CODES, Dataset, build_dataset, dataset_columns, model_inputs
 from karat.features._dictionary import dictionary_markdown
 from karat.features._invariance import InvarianceReport, check_invariance
 from karat.features._registry import FEATURES, TIERS
@@ -15,14 +16,19 @@ from karat.features._vix import VIX_REGIME_EDGES
 __all__ = [
     "FEATURES",
     "TIERS",
+    "VIX_REGIME_CODES",
     "VIX_REGIME_EDGES",
+    "Dataset",
     "FeatureFrame",
     "FeatureSpec",
     "InvarianceReport",
     "Selection",
     "build",
+    "build_dataset",
     "check_invariance",
+    "dataset_columns",
     "dictionary_markdown",
+    "model_inputs",
     "numeric_only",
     "required_columns",
     "resolve",

@@ -1,8 +1,8 @@
 """Gradient boosting of the shift and the log-stretch of the shape: one form for every boosting library.
 
-Round by round a tree follows the pull of the smoothed composite pinball loss (symbols in `_shape`): first an ensemble for
-the shift m, then one for the stretch g given the shift. Valid stops each ensemble and chooses how far it is shrunk.
-Twenty-three separate quantile ensembles would cost ten times as much and see a tenth of the gradient each.
+Round by round a tree follows the pull of the smoothed composite pinball loss (symbols in `_shape`): first an ensemble
+for the shift m, then one for the stretch g given the shift. Valid stops each ensemble and chooses how far it is
+shrunk. Twenty-three separate quantile ensembles would cost ten times as much and see a tenth of the gradient each.
 
 A library is a subclass with two hooks: grow an ensemble and return it as text, and evaluate a text.
 """
@@ -10,8 +10,9 @@ A library is a subclass with two hooks: grow an ensemble and return it as text, 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class Task:
 class Boosting(Forecaster):
     """Shift and stretch by boosted trees; see the parameters of the subclasses."""
 
-    PARAMS = {
+    PARAMS: ClassVar[Mapping[str, Param]] = {
         "rounds": Param(200, 1, 10_000),
         "learning_rate": Param(0.05, 1e-4, 1.0),
         "leaves": Param(6, 2, 256),
@@ -55,7 +56,7 @@ class Boosting(Forecaster):
         x, z = frame.features(train), frame.target(train)
         x_valid, z_valid = frame.features(valid), frame.target(valid)
         shape = frame.shape
-        still, still_valid = np.zeros(len(z)), np.zeros(len(z_valid))
+        still_valid = np.zeros(len(z_valid))
         bends = shape.mean_curvature()
 
         def shift_loss(raw: Floats) -> float:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
 from karat.core import require
 from karat.models._boosting import Boosting, Task
 from karat.models._types import Floats

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 
 from karat.data import CUTS, LEVELS, N_CLASSES, Inputs, Train, Valid
@@ -20,7 +23,7 @@ class Climatology(Forecaster):
 
     name = "climatology"
     baseline = True
-    PARAMS = {"min_rows": Param(250, 1, 1_000_000)}
+    PARAMS: ClassVar[Mapping[str, Param]] = {"min_rows": Param(250, 1, 1_000_000)}
 
     def _fit(self, train: Train, valid: Valid) -> None:
         values, names = train.labels.value, train.instrument

@@ -10,8 +10,8 @@
 
 Invariants:
 1. The first point of the path is exactly zero: the unconditional model is always among the choices.
-2. Steps are 1 / (M largest eigenvalue of X'X/n + lam (1 - r)): the loss never needs a line search, and the result depends
-   on the data only.
+2. Steps are 1 / (M largest eigenvalue of X'X/n + lam (1 - r)): the loss never needs a line search, and the result
+   depends on the data only.
 """
 
 from __future__ import annotations

@@ -6,6 +6,9 @@ scale is far above what any daily forecaster finds; it makes the common policy t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 
 from karat.data import LEVELS, Inputs, Train, Valid
@@ -23,7 +26,7 @@ class Ewma(Forecaster):
 
     name = "ewma"
     baseline = True
-    PARAMS = {"decay": Param(DECAY, 0.5, 0.9999)}
+    PARAMS: ClassVar[Mapping[str, Param]] = {"decay": Param(DECAY, 0.5, 0.9999)}
 
     def _fit(self, train: Train, valid: Valid) -> None:
         self._scale = Scale.fit(train, float(self.params["decay"]))

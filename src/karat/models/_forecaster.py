@@ -1,11 +1,12 @@
 """`Forecaster`: the one contract of every model, from climatology to a transformer.
 
-A subclass sets `name`, lists its parameters in `PARAMS`, and gives four hooks: `_fit`, `_predict`, `_state`, `_restore`.
-The base class checks the views, turns quantiles into classes where the model has none, and saves and loads.
+A subclass sets `name`, lists its parameters in `PARAMS`, and gives four hooks: `_fit`, `_predict`, `_state`,
+`_restore`. The base class checks the views, turns quantiles into classes where the model has none, and saves and
+loads.
 
 Invariants:
-1. `fit` takes a `Train` and a `Valid` and nothing else: a `Test` cannot be passed by mistake. Parameters are learned from
-   Train; Valid decides when to stop and how much to shrink.
+1. `fit` takes a `Train` and a `Valid` and nothing else: a `Test` cannot be passed by mistake. Parameters are learned
+   from Train; Valid decides when to stop and how much to shrink.
 2. `predict` sees a label-free `Inputs`; a row's forecast depends on its own and earlier rows of the table only.
 3. Same data, parameters and seed: same bits. `load` after `save`: same bits.
 4. An instrument's name is a routing key: renaming it everywhere changes nothing.
@@ -103,9 +104,13 @@ class Forecaster(ABC):
         if not isinstance(inputs, Inputs):
             raise InputError("inputs", type(inputs).__name__, allowed="Inputs, Train, Valid or Test")
         if inputs.horizon != self._horizon:
-            raise InputError("inputs.horizon", inputs.horizon, allowed=[str(self._horizon)], fix="fit one model a horizon")
+            raise InputError(
+                "inputs.horizon", inputs.horizon, allowed=[str(self._horizon)], fix="fit one model a horizon"
+            )
         if inputs.table.names != self._names:
-            raise InputError("inputs.features", list(inputs.table.names), allowed=list(self._names), fix="same order too")
+            raise InputError(
+                "inputs.features", list(inputs.table.names), allowed=list(self._names), fix="same order too"
+            )
         bare = Inputs(inputs.table, inputs.rows, inputs.horizon)
         quantiles, probabilities = self._predict(bare)
         # Monotone rearrangement (Chernozhukov, Fernandez-Val, Galichon 2010): never further from the truth.

@@ -13,8 +13,8 @@ Panattoni, 1996; `arch`'s own default differs).
 
 Invariants:
 1. h_{t+1} reads e up to and with t.
-2. A fit that does not converge, or on fewer than `MIN_RETURNS` returns, gives the EWMA recursion a = 0.06, b = 0.94, w = 0
-   and says so; it never gives parameters of an unfinished search.
+2. A fit that does not converge, or on fewer than `MIN_RETURNS` returns, gives the EWMA recursion a = 0.06, b = 0.94, w
+   = 0 and says so; it never gives parameters of an unfinished search.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def fit_garch(percent: Floats, *, normal: bool = False) -> tuple[Garch, str | No
     n = len(percent)
     spread = float(np.var(percent)) if n else 0.0
     if n < MIN_RETURNS or spread <= 0.0:
-        return _fallback(percent, spread), f"{n} returns, fewer than {MIN_RETURNS}" if n < MIN_RETURNS else "returns do not vary"
+        return _fallback(
+            percent, spread
+        ), f"{n} returns, fewer than {MIN_RETURNS}" if n < MIN_RETURNS else "returns do not vary"
     kind = "normal" if normal else "t"
     model = arch_model(percent, mean="Constant", vol="GARCH", p=1, q=1, dist=kind, rescale=False)
     with warnings.catch_warnings():

@@ -1,8 +1,8 @@
 """`garch_t`: GARCH(1,1) with Student-t errors for each instrument, the strongest of the classical baselines.
 
-The parameters come from all returns known at Train's end. Forecasts filter the variance forward with these parameters. The
-standardised t at sqrt(sum of the next variances) is scaled to the labels by the factor with the least pinball on Train,
-because a label may leave out the first overnight move, and located at the mean return.
+The parameters come from all returns known at Train's end. Forecasts filter the variance forward with these parameters.
+The standardised t at sqrt(sum of the next variances) is scaled to the labels by the factor with the least pinball on
+Train, because a label may leave out the first overnight move, and located at the mean return.
 """
 
 from __future__ import annotations

@@ -15,6 +15,9 @@ distribution exactly.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 
 from karat.data import INNER, LEVELS, Inputs, Train, Valid
@@ -34,13 +37,13 @@ class Logistic(Forecaster):
     """Proportional odds with an elastic net. l1_ratio: share of the L1 penalty, 1 is the lasso."""
 
     name = "logistic"
-    PARAMS = {"l1_ratio": Param(0.5, 0.05, 1.0)}
+    PARAMS: ClassVar[Mapping[str, Param]] = {"l1_ratio": Param(0.5, 0.05, 1.0)}
 
     def _fit(self, train: Train, valid: Valid) -> None:
         frame = self._frame = Frame.fit(train)
         x, z = frame.features(train), frame.target(train)
         x_valid, z_valid = frame.features(valid), frame.target(valid)
-        self._inverse = np.quantile(z, _FINE)
+        self._inverse: Floats = np.quantile(z, _FINE)
         odds = _logit(LEVELS[INNER])
         below = (z[:, None] <= frame.shape.values[INNER][None, :]).astype(np.float64)
 

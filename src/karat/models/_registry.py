@@ -83,7 +83,9 @@ def create(
     """
     values = dict(params or {})
     if "seed" in values:
-        raise InputError("params.seed", values["seed"], why="the seed is no parameter of a model", fix="set seed instead")
+        raise InputError(
+            "params.seed", values["seed"], why="the seed is no parameter of a model", fix="set seed instead"
+        )
     return _kind(name, plugins)(seed=seed, **values)
 
 

@@ -1,8 +1,8 @@
 """The shape that candidates share, how they deviate from it, and how far `Valid` lets them.
 
-A candidate forecasts the standardised label z = y / s. Its starting point is the unconditional shape a of z on Train; it
-learns a shift m and a log-stretch g of it, and the deviation is multiplied by the one of `GRID` that does best on Valid:
-daily returns have so little signal that an unshrunk forecast is worse than none.
+A candidate forecasts the standardised label z = y / s. Its starting point is the unconditional shape a of z on Train;
+it learns a shift m and a log-stretch g of it, and the deviation is multiplied by the one of `GRID` that does best on
+Valid: daily returns have so little signal that an unshrunk forecast is worse than none.
 
 | symbol | meaning                                                      | shape   | unit |
 |--------|--------------------------------------------------------------|---------|------|

@@ -1,7 +1,7 @@
 """`State`: all that a fitted forecaster knows, and how it lies on disk. Arrays, plain values and texts; never code.
 
-A saved model is a folder: `model.json` (name, parameters, plain values, digests), `weights.safetensors` (arrays) and one
-`.txt` a text (a boosting library's own format).
+A saved model is a folder: `model.json` (name, parameters, plain values, digests), `weights.safetensors` (arrays) and
+one `.txt` a text (a boosting library's own format).
 
 Invariants:
 1. Reading gives the same bits that were written.
@@ -66,7 +66,9 @@ def read_card(directory: Path) -> dict[str, Any]:
     except ValueError as error:
         raise DataError("model", "model.json is JSON", rows=[str(error)], fix="fit and save the model again") from None
     if not isinstance(card, dict) or card.get("format") != _FORMAT:
-        raise DataError("model", f"model.json has format {_FORMAT}", rows=[path.name], fix="fit and save the model again")
+        raise DataError(
+            "model", f"model.json has format {_FORMAT}", rows=[path.name], fix="fit and save the model again"
+        )
     return card
 
 
@@ -81,7 +83,9 @@ def read_state(directory: Path, card: dict[str, Any]) -> State:
     for name, digest in card["files"].items():
         path = directory / name
         if not path.is_file() or file_digests(path)[0] != digest:
-            raise DataError("model", "files equal their recorded SHA-256", rows=[name], fix="fit and save the model again")
+            raise DataError(
+                "model", "files equal their recorded SHA-256", rows=[name], fix="fit and save the model again"
+            )
     arrays = load_file(directory / _WEIGHTS) if _WEIGHTS in card["files"] else {}
     texts = {
         name.removesuffix(".txt"): (directory / name).read_bytes().decode("utf-8")

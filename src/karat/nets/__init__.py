@@ -1,7 +1,7 @@
 """Neural network modules, their losses, and the one training loop: tensors in, tensors out.
 
-Nothing here knows about frames, views or files; `karat.models` wraps these modules as forecasters. Importing this package
-imports torch (the extra `nets`).
+Nothing here knows about frames, views or files; `karat.models` wraps these modules as forecasters. Importing this
+package imports torch (the extra `nets`).
 """
 
 from karat.nets._fit import FitLog, FitPlan, fit_module

@@ -1,8 +1,8 @@
 """The one training loop: AdamW on shuffled batches, early stopping on a validation loss, the best weights kept.
 
 Invariants:
-1. Same module, data, plan and seed: same bits. Batches come from the plan's own generator; dropout from torch's, which is
-   seeded inside and restored after.
+1. Same module, data, plan and seed: same bits. Batches come from the plan's own generator; dropout from torch's, which
+   is seeded inside and restored after.
 2. The weights at step 0 are a candidate too: training never leaves a module with a worse validation loss than it had.
 3. The budget is in steps, not epochs, so that the time does not grow with the rows.
 """
@@ -28,10 +28,10 @@ class FitPlan:
     """
 
     seed: int
-    max_steps: int = 600
+    max_steps: int = 300
     batch: int = 256
-    check_every: int = 20
-    patience: int = 8
+    check_every: int = 10
+    patience: int = 10
     clip: float = 1.0
 
 
@@ -117,5 +117,7 @@ def _look(module: nn.Module, valid_loss: Callable[[], float]) -> float:
 def _finite(loss: float, step: int) -> float:
     if not math.isfinite(loss):
         where = "on the validation rows" if step < 0 else f"at step {step}"
-        raise FloatingPointError(f"the loss is {loss} {where}; the inputs are not finite or the learning rate is too high")
+        raise FloatingPointError(
+            f"the loss is {loss} {where}; the inputs are not finite or the learning rate is too high"
+        )
     return loss

@@ -3,7 +3,8 @@
 Patches are those of PatchTST (Nie, Nguyen, Sinthong and Kalagnanam, 2023): the window is padded at its end by `stride`
 copies of the last row and cut into N = floor((L - P) / S) + 2 pieces. Two things differ, because a return has little
 signal and many drivers: the features of a patch are mixed when it is embedded (PatchTST keeps channels apart), and the
-last row has a direct linear path to the heads, so that a linear signal is learned from little data.
+last row has a direct linear path `skip` to shift and stretch, which the owner may solve for and freeze: a linear signal
+is then learned from little data, and the transformer learns what is left.
 
 | symbol | meaning                                                     | shape         |
 |--------|-------------------------------------------------------------|---------------|
@@ -18,7 +19,8 @@ last row has a direct linear path to the heads, so that a linear signal is learn
 Invariants:
 1. Quantiles never cross: steps are positive.
 2. Heads start at zero: an untrained module gives the unconditional shape, and class logits equal to their offset.
-3. `gain` multiplies every deviation after training: 0 gives the unconditional shape again.
+3. `gain` multiplies what the transformer adds to the quantiles and to the class logits: at 0 only the direct path is
+   left.
 """
 
 from __future__ import annotations
@@ -99,33 +101,34 @@ class PatchTransformer(nn.Module):
         self.register_buffer("gain", torch.ones(2))
         tokens = patch_count(size.lookback, size.patch, size.stride)
         self.embed = nn.Linear(size.patch * size.n_features, size.d_model)
+        self.now = nn.Linear(size.n_features, size.d_model)
         self.position = nn.Parameter(0.02 * torch.randn(tokens, size.d_model))
         self.blocks = nn.ModuleList([_Block(size) for _ in range(size.n_layers)])
         self.norm = nn.LayerNorm(size.d_model)
         self.head = nn.Linear(size.d_model, 2 + size.n_quantiles - 1 + size.n_classes)
-        self.skip = nn.Linear(size.n_features, 2 + size.n_classes, bias=False)
+        self.skip = nn.Linear(size.n_features, 2, bias=False)
         for weight in (self.head.weight, self.head.bias, self.skip.weight):
             nn.init.zeros_(weight)
 
     def forward(self, window: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
         """Return (b, K) quantiles and (b, C) class logits for (b, L, p) windows and (b, C) class offsets."""
-        deep, direct = self.head(self._encode(window)), self.skip(window[:, -1])
         k = self.size.n_quantiles - 1
-        shift, stretch = (deep[:, :2] + direct[:, :2]).unbind(1)
-        moved = self.gain[0] * shift
-        factor = torch.exp((self.gain[0] * stretch).clamp(-_MAX_STRETCH, _MAX_STRETCH))
-        steps = F.softplus(self.steps + self.gain[0] * deep[:, 2 : 2 + k]) * factor[:, None]
-        logits = offset + self.gain[1] * (deep[:, 2 + k :] + direct[:, 2:])
-        return self._quantiles(moved, steps), logits
+        deep, direct = self.head(self._encode(window)), self.skip(window[:, -1])
+        added = self.gain[0] * deep[:, : 2 + k]
+        shift, stretch = (direct + added[:, :2]).unbind(1)
+        factor = torch.exp(stretch.clamp(-_MAX_STRETCH, _MAX_STRETCH))
+        steps = F.softplus(self.steps + added[:, 2:]) * factor[:, None]
+        return self._quantiles(shift, steps), offset + self.gain[1] * deep[:, 2 + k :]
 
     def _encode(self, window: Tensor) -> Tensor:
         size = self.size
         padded = torch.cat([window, window[:, -1:].expand(-1, size.stride, -1)], dim=1)
         patches = padded.unfold(1, size.patch, size.stride).flatten(2)
-        x = F.dropout(self.embed(patches) + self.position, size.dropout, self.training)
+        x = torch.cat([self.embed(patches) + self.position, self.now(window[:, -1:])], dim=1)
+        x = F.dropout(x, size.dropout, self.training)
         for block in self.blocks:
             x = block(x)
-        return F.dropout(self.norm(x).mean(dim=1), size.dropout, self.training)
+        return F.dropout(self.norm(x[:, -1]), size.dropout, self.training)
 
     def _quantiles(self, moved: Tensor, steps: Tensor) -> Tensor:
         at = self.size.median

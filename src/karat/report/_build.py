@@ -8,6 +8,7 @@ Invariants:
 from __future__ import annotations
 
 import math
+import re
 
 from karat.core import DataError, InputError
 from karat.report._document import Document
@@ -34,7 +35,7 @@ def build(story: Story) -> Document:
     _require_sums(story)
     meta = [
         ("Run", story.run_id),
-        ("Finished", story.created),
+        ("Finished", re.sub(r"\.\d+Z$", "Z", story.created)),
         ("Selected", story.selected),
         ("Best baseline", story.baseline),
         ("Primary horizon", story.primary_horizon),

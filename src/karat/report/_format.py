@@ -20,7 +20,7 @@ from karat.report._story import Estimate
 
 DASH: Final = "–"
 _MINUS: Final = "−"
-_SMALLEST_P: Final = 0.001
+_SMALLEST_P: Final = 0.0001
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,22 @@ def scalar(value: object) -> str:
     return str(value)
 
 
+def prose(text: str) -> str:
+    """Return a sentence made elsewhere with typographic relations and a capital at its start.
+
+    Example:
+        >>> prose("not shown: p = 0.13, needed p <= 0.025")
+        'Not shown: p = 0.13, needed p ≤ 0.025'
+    """
+    text = relations(text)
+    return text[:1].upper() + text[1:]
+
+
+def relations(text: str) -> str:
+    """Return text with ≤ and ≥ for their ASCII forms and no line break before a per cent sign."""
+    return text.replace("<=", "≤").replace(">=", "≥").replace(" %", "\u00a0%")
+
+
 def flatten(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, object]]:
     """Return (dotted path, leaf) pairs of nested maps and lists of maps, in the order given."""
     rows: list[tuple[str, object]] = []
@@ -107,7 +123,7 @@ def _signed(text: str) -> str:
 
 
 def _p(value: float) -> str:
-    return f"< {_SMALLEST_P:g}" if value < _SMALLEST_P else f"{value:.3f}"
+    return f"< {_SMALLEST_P:.4f}" if value < _SMALLEST_P else f"{value:.4f}"
 
 
 def _usd(value: float) -> str:

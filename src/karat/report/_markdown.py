@@ -13,6 +13,7 @@ from typing import Final
 
 from karat.report._document import Block, Cell, Chart, Document, Facts, GateCard, Note, Section, Table
 
+_SPACE: Final = re.compile(r"[ \t\n\r\f\v]+")  # what ends a line or a word in Markdown; a no-break space stays
 _SPECIAL: Final = re.compile(r"([\\`*\[\]|~])")
 _EDGE_UNDERSCORE: Final = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
@@ -32,14 +33,14 @@ def escape(value: str) -> str:
         >>> escape("<i> patch_transformer *x*")
         '&lt;i&gt; patch_transformer \\\\*x\\\\*'
     """
-    text = " ".join(value.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = _SPACE.sub(" ", value).strip(" ").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = _EDGE_UNDERSCORE.sub(r"\\_", _SPECIAL.sub(r"\\\1", text))
     return f"\\{text}" if text[:1] in ("#", "+", "-", "=") else text
 
 
 def code(value: str) -> str:
     """Return a code span that its content cannot leave, also inside a table; empty text stays empty."""
-    text = " ".join(value.split()).replace("|", "\\|")
+    text = _SPACE.sub(" ", value).strip(" ").replace("|", "\\|")
     if not text:
         return ""
     fence = "`" * (max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)

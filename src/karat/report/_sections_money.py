@@ -28,7 +28,7 @@ def scenarios(story: Story) -> Section:
     blocks: list[Block] = [_windows(story) if story.windows else absent("Best and worst windows", _NO_MONEY)]
     if story.periods:
         blocks.append(period_chart(story.periods))
-    if story.seeds:
+    if len(story.seeds) > 1:
         blocks.append(seed_chart(story.seeds))
     blocks.append(_periods(story) if story.periods else absent("Sub-periods", _NO_MONEY))
     blocks.append(_seeds(story) if story.seeds else absent("Seeds", "No model of this run draws random numbers."))

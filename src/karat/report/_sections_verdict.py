@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from karat.core import InputError
 from karat.report._document import Banner, Cell, Column, Facts, GateCard, Table, Tone, num, text
-from karat.report._format import DASH, number, scalar
+from karat.report._format import DASH, number, prose, relations, scalar
 from karat.report._story import Estimate
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ def banner(verdict: Verdict) -> Banner:
     if verdict.provisional:
         days = f"{scalar(verdict.forward_days)} frozen forward days so far"
         limits.append(f"Provisional until frozen forward days confirm it: {days}.")
-    if verdict.outcome != "accepted":
-        sharpe = number(verdict.detectable_sharpe, "ratio")
-        limits.append(f"This much data would have shown a net excess Sharpe of {sharpe} a year with 80 % probability.")
-    return Banner(verdict.outcome, HEADLINES[verdict.outcome], verdict.reason, tuple(limits))
+    return Banner(verdict.outcome, HEADLINES[verdict.outcome], prose(verdict.reason), tuple(limits))
 
 
 def tiles(verdict: Verdict) -> Facts:
@@ -45,7 +42,7 @@ def tiles(verdict: Verdict) -> Facts:
     excess = estimate(verdict.net_excess_sharpe, verdict.net_excess_interval)
     rows = (
         ("Net excess Sharpe a year, 90 % interval", num(excess, "ratio")),
-        ("Detectable at 80 % power", num(verdict.detectable_sharpe, "ratio")),
+        ("Detectable Sharpe a year", Cell(number(verdict.detectable_sharpe, "ratio"), "with 80 % power")),
         (
             "Trials in the family",
             Cell(scalar(verdict.family_trials), f"of which {scalar(verdict.trials)} have a series"),
@@ -98,11 +95,11 @@ def _card(gate: Gate) -> GateCard:
     facts = [
         ("statistic", scalar(gate.statistic)),
         ("p-value", number(gate.p_value, "p")),
-        ("threshold", gate.threshold),
+        ("threshold", relations(gate.threshold)),
     ]
     shown = tuple((label, value) for label, value in facts if value not in ("", DASH))
     checks = check_table(f"Gate {gate.number}: every check", gate.checks)
-    return GateCard(gate.number, gate.name, gate.question, words, tone, shown, gate.reason, checks)
+    return GateCard(gate.number, gate.name, gate.question, words, tone, shown, prose(gate.reason), checks)
 
 
 def _check_row(check: Check) -> tuple[Cell, ...]:
@@ -112,7 +109,7 @@ def _check_row(check: Check) -> tuple[Cell, ...]:
     return (
         text(check.name),
         text(scalar(check.value)),
-        text(check.threshold),
+        text(relations(check.threshold)),
         text(words, tone=tone),
-        text(check.note),
+        text(relations(check.note)),
     )

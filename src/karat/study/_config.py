@@ -75,7 +75,7 @@ class VerdictConfig(Config):
     alpha: float = Field(default=0.05, gt=0, le=0.2)
     min_sharpe: float = Field(default=0.5, gt=0, le=5)
     prior_trials: int = Field(default=0, ge=0)
-    draws: int = Field(default=2000, ge=200, le=100_000)
+    draws: int = Field(default=10_000, ge=200, le=100_000)
 
 
 class ExecutorConfig(Config):

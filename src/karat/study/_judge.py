@@ -160,6 +160,7 @@ def judge_study(
         loss=chosen.by_date("pinball"),
         baseline_loss=tests.skill_baseline.by_date("pinball"),
         baseline_name=tests.money_baseline.name,
+        skill_baseline_name=tests.skill_baseline.name,
         delay_bars=tests.delay_bars,
     )
     return judge(case), case

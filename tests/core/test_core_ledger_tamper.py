@@ -419,7 +419,7 @@ def test_3_a_byte_flipped_anywhere_is_caught_or_harmless(path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_3_every_byte_of_the_file_flipped_is_caught_or_harmless(path: Path) -> None:
-    assert _flips(path, [(at, 1 << (at % 8)) for at in range(path.stat().st_size)]) > 4000
+    assert _flips(path, [(at, 1 << (at % 8)) for at in range(path.stat().st_size)]) > 3000
 
 
 @pytest.mark.parametrize("keep", [0, 1, 50, 100, 4096, 5000, 8192, 12288])

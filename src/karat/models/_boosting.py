@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -22,22 +22,26 @@ from karat.models._params import Param
 from karat.models._problem import Frame
 from karat.models._shape import mean_pinball, shrinkage
 from karat.models._state import State
-from karat.models._types import Floats
+from karat.models._types import Floats, Ints
+
+Rows = Ints | slice
+ALL: Final = slice(None)
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
     """What an ensemble is grown for.
 
-    x: (n, p) features. pull: (n,) raw score to (n,) gradient of the loss. bend: constant second derivative, which makes
-    a Newton step of a gradient step. x_valid, valid_loss: raw score on Valid to the loss that stops growing.
+    x: (n, p) features. pull: raw scores of some rows of Train to the gradients of the loss there. bend: constant second
+    derivative, which makes a Newton step of a gradient step. x_valid: (m, p). valid_loss: raw scores of some rows of
+    Valid to their mean loss, which stops growing. Libraries that call back in blocks say which rows, others `ALL`.
     """
 
     x: Floats
-    pull: Callable[[Floats], Floats]
+    pull: Callable[[Floats, Rows], Floats]
     bend: float
     x_valid: Floats
-    valid_loss: Callable[[Floats], float]
+    valid_loss: Callable[[Floats, Rows], float]
 
 
 class Boosting(Forecaster):
@@ -55,28 +59,31 @@ class Boosting(Forecaster):
         frame = self._frame = Frame.fit(train)
         x, z = frame.features(train), frame.target(train)
         x_valid, z_valid = frame.features(valid), frame.target(valid)
-        shape = frame.shape
-        still_valid = np.zeros(len(z_valid))
-        bends = shape.mean_curvature()
+        shape, bends = frame.shape, frame.shape.mean_curvature()
+        still = np.zeros(len(z_valid))
 
-        def shift_loss(raw: Floats) -> float:
-            return mean_pinball(z_valid, shape.quantiles(raw, still_valid))
+        def shift_pull(raw: Floats, rows: Rows) -> Floats:
+            return shape.shift_pull(z[rows], raw)
 
-        self._texts = {"shift": self._grow(Task(x, lambda m: shape.shift_pull(z, m), bends[0], x_valid, shift_loss))}
-        raw = self._evaluate(self._texts["shift"], x_valid)
-        base = shape.quantiles(still_valid, still_valid)
-        part = shrinkage(z_valid, base, shape.quantiles(raw, still_valid))
-        moved, moved_valid = part * self._evaluate(self._texts["shift"], x), part * raw
+        def shift_loss(raw: Floats, rows: Rows) -> float:
+            return mean_pinball(z_valid[rows], shape.quantiles(raw, np.zeros(len(raw))))
 
-        def stretch_loss(raw: Floats) -> float:
-            return mean_pinball(z_valid, shape.quantiles(moved_valid, raw))
+        text = self._grow(Task(x, shift_pull, bends[0], x_valid, shift_loss))
+        raw = self._evaluate(text, x_valid)
+        part = shrinkage(z_valid, shape.quantiles(still, still), shape.quantiles(raw, still))
+        moved, moved_valid = part * self._evaluate(text, x), part * raw
 
-        pull = Task(x, lambda g: shape.stretch_pull(z, moved, g), bends[1], x_valid, stretch_loss)
-        self._texts["stretch"] = self._grow(pull)
-        raw = self._evaluate(self._texts["stretch"], x_valid)
-        base = shape.quantiles(moved_valid, still_valid)
-        stretch_part = shrinkage(z_valid, base, shape.quantiles(moved_valid, raw))
-        self._parts = np.array([part, stretch_part])
+        def stretch_pull(raw: Floats, rows: Rows) -> Floats:
+            return shape.stretch_pull(z[rows], moved[rows], raw)
+
+        def stretch_loss(raw: Floats, rows: Rows) -> float:
+            return mean_pinball(z_valid[rows], shape.quantiles(moved_valid[rows], raw))
+
+        more = self._grow(Task(x, stretch_pull, bends[1], x_valid, stretch_loss))
+        raw = self._evaluate(more, x_valid)
+        base, model = shape.quantiles(moved_valid, still), shape.quantiles(moved_valid, raw)
+        self._texts = {"shift": text, "stretch": more}
+        self._parts = np.array([part, shrinkage(z_valid, base, model)])
 
     def _predict(self, inputs: Inputs) -> tuple[Floats, Floats | None]:
         x = self._frame.features(inputs)

@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import astuple, dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -58,10 +58,9 @@ def fit_garch(percent: Floats, *, normal: bool = False) -> tuple[Garch, str | No
     n = len(percent)
     spread = float(np.var(percent)) if n else 0.0
     if n < MIN_RETURNS or spread <= 0.0:
-        return _fallback(
-            percent, spread
-        ), f"{n} returns, fewer than {MIN_RETURNS}" if n < MIN_RETURNS else "returns do not vary"
-    kind = "normal" if normal else "t"
+        why = f"{n} returns, fewer than {MIN_RETURNS}" if n < MIN_RETURNS else "the returns do not vary"
+        return _fallback(percent, spread), why
+    kind: Literal["normal", "t"] = "normal" if normal else "t"
     model = arch_model(percent, mean="Constant", vol="GARCH", p=1, q=1, dist=kind, rescale=False)
     with warnings.catch_warnings():
         for category in (ConvergenceWarning, DataScaleWarning, StartingValueWarning, RuntimeWarning):
@@ -93,7 +92,7 @@ def next_variance(errors: Floats, garch: Garch) -> Floats:
 
 
 def summed_variance(following: Floats, garch: Garch, bars: int) -> Floats:
-    """Return (n,) the variance of the sum of the next `bars` errors: k steps ahead it is w sum p^i + p^(k-1) h, p = a + b."""
+    """Return (n,) the variance of the sum of the next `bars` errors; E h_{t+k+1} = w + (a + b) E h_{t+k}."""
     persistence = garch.alpha + garch.beta
     total, ahead = np.zeros_like(following), following
     for _ in range(bars):

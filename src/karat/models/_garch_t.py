@@ -26,7 +26,7 @@ class GarchT(Forecaster):
 
     def _fit(self, train: Train, valid: Valid) -> None:
         self._known: dict[str, int] = {}
-        rows = []
+        rows: list[Floats] = []
         for part in spans(train.table.code):
             name = train.table.instruments[int(train.table.code[part.start])]
             returns = train.table.returns[part]

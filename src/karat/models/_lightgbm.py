@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from karat.models._boosting import Boosting, Task
+from karat.models._boosting import ALL, Boosting, Task
 from karat.models._types import Floats
 
 
@@ -25,10 +25,10 @@ class LightGbm(Boosting):
         settings = self._settings(len(task.x))
 
         def objective(raw: Floats, _: Any) -> tuple[Floats, Floats]:
-            return task.pull(raw), np.full(len(raw), task.bend)
+            return task.pull(raw, ALL), np.full(len(raw), task.bend)
 
         def metric(raw: Floats, _: Any) -> tuple[str, float, bool]:
-            return "pinball", task.valid_loss(raw), False
+            return "pinball", task.valid_loss(raw, ALL), False
 
         data = lightgbm.Dataset(task.x, label=np.zeros(len(task.x)), params=settings)
         check = lightgbm.Dataset(task.x_valid, label=np.zeros(len(task.x_valid)), reference=data, params=settings)

@@ -43,7 +43,7 @@ class Logistic(Forecaster):
         frame = self._frame = Frame.fit(train)
         x, z = frame.features(train), frame.target(train)
         x_valid, z_valid = frame.features(valid), frame.target(valid)
-        self._inverse: Floats = np.quantile(z, _FINE)
+        self._inverse = np.asarray(np.quantile(z, _FINE))
         odds = _logit(LEVELS[INNER])
         below = (z[:, None] <= frame.shape.values[INNER][None, :]).astype(np.float64)
 

@@ -48,10 +48,15 @@ class Param:
         elif isinstance(self.default, str):
             if isinstance(value, str) and (not self.choices or value in self.choices):
                 return value
-        elif isinstance(value, int if isinstance(self.default, int) else (int, float)):
-            if self.low <= value <= self.high:
-                return type(self.default)(value)
+        elif (
+            isinstance(value, int if isinstance(self.default, int) else (int, float)) and self.low <= value <= self.high
+        ):
+            return type(self.default)(value)
         raise InputError(field, value, allowed=self.choices or self.allowed)
+
+
+def _number(value: object, *, whole: bool) -> bool:
+    return isinstance(value, int) or (isinstance(value, float) and not whole)
 
 
 def resolve(model: str, table: Mapping[str, Param], given: Mapping[str, Any]) -> dict[str, Value]:

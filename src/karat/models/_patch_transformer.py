@@ -9,7 +9,8 @@ as in `_shape`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class PatchTransformerForecaster(Forecaster):
 
     name = "patch_transformer"
     stochastic = True
-    PARAMS = {
+    PARAMS: ClassVar[Mapping[str, Param]] = {
         "lookback": Param(32, 2, 512),
         "patch": Param(8, 1, 512),
         "stride": Param(8, 1, 512),
@@ -94,11 +95,11 @@ class PatchTransformerForecaster(Forecaster):
         def batch_loss(rows: Tensor) -> Tensor:
             quantiles, logits = module(*learn.batch(rows.numpy()))
             entropy = torch.nn.functional.cross_entropy(logits, classes[rows])
-            return pinball_loss(z[rows], quantiles, levels) + _CLASS_WEIGHT * entropy
+            loss: Tensor = pinball_loss(z[rows], quantiles, levels) + _CLASS_WEIGHT * entropy
+            return loss
 
-        plan = FitPlan(
-            seed, int(self.params["max_steps"]), int(self.params["batch"]), patience=int(self.params["patience"])
-        )
+        steps, batch, patience = (int(self.params[name]) for name in ("max_steps", "batch", "patience"))
+        plan = FitPlan(seed, max_steps=steps, batch=batch, patience=patience)
         log = fit_module(
             module,
             self._groups(),
@@ -148,7 +149,7 @@ class PatchTransformerForecaster(Forecaster):
         return module
 
     def _run(self, rows: _Rows, chosen: NDArray[np.int64] | None = None) -> tuple[Floats, Floats]:
-        """Return (n, 23) standardised quantiles and (n, 9) probabilities of all or some rows, in chunks, on one thread."""
+        """Return (n, 23) standardised quantiles and (n, 9) probabilities of all or the chosen rows, on one thread."""
         torch = require("torch", "nets")
         from karat.nets import one_thread
 

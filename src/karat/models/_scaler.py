@@ -1,4 +1,4 @@
-"""`Scaler`: features to comparable numbers, fitted on Train alone: median to 0, interquartile range to that of a normal.
+"""`Scaler`: features to comparable numbers, fitted on Train alone: median 0, the interquartile range of a normal.
 
 Invariants:
 1. A feature that does not vary in Train becomes 0 everywhere.
@@ -30,7 +30,7 @@ class Scaler:
     def fit(cls, train: Train) -> Scaler:
         """Fit on the rows of Train."""
         features = train.features
-        seen = np.isfinite(features).any(axis=0)
+        seen = np.asarray(np.isfinite(features).any(axis=0))
         filled = np.where(seen[None, :], features, 0.0)
         low, centre, high = np.nanquantile(filled, [0.25, 0.5, 0.75], axis=0)
         width = (high - low) / _NORMAL_IQR

@@ -53,7 +53,7 @@ class Shape:
 
     def shift_pull(self, z: Floats, shift: Floats) -> Floats:
         """Return (n,) d loss / d m at g = 0: the mean over the inner levels."""
-        return _excess(z, self.values[INNER][None, :] + shift[:, None]).mean(axis=1)
+        return np.asarray(_excess(z, self.values[INNER][None, :] + shift[:, None]).mean(axis=1))
 
     def stretch_pull(self, z: Floats, shift: Floats, stretch: Floats) -> Floats:
         """Return (n,) d loss / d g."""

@@ -24,6 +24,7 @@ from karat.core import DataError, InputError, canonical_json, file_digests
 CARD: Final = "model.json"
 _WEIGHTS: Final = "weights.safetensors"
 _FORMAT: Final = 1
+_AGAIN: Final = "fit and save the model again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +65,9 @@ def read_card(directory: Path) -> dict[str, Any]:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DataError("model", "model.json is JSON", rows=[str(error)], fix="fit and save the model again") from None
+        raise DataError("model", "model.json is JSON", rows=[str(error)], fix=_AGAIN) from None
     if not isinstance(card, dict) or card.get("format") != _FORMAT:
-        raise DataError(
-            "model", f"model.json has format {_FORMAT}", rows=[path.name], fix="fit and save the model again"
-        )
+        raise DataError("model", f"model.json has format {_FORMAT}", rows=[path.name], fix=_AGAIN)
     return card
 
 
@@ -81,11 +80,9 @@ def read_state(directory: Path, card: dict[str, Any]) -> State:
     from safetensors.numpy import load_file
 
     for name, digest in card["files"].items():
-        path = directory / name
+        path = directory / Path(name).name  # a card cannot point outside its folder
         if not path.is_file() or file_digests(path)[0] != digest:
-            raise DataError(
-                "model", "files equal their recorded SHA-256", rows=[name], fix="fit and save the model again"
-            )
+            raise DataError("model", "files equal their recorded SHA-256", rows=[name], fix=_AGAIN)
     arrays = load_file(directory / _WEIGHTS) if _WEIGHTS in card["files"] else {}
     texts = {
         name.removesuffix(".txt"): (directory / name).read_bytes().decode("utf-8")

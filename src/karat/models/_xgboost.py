@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from karat.core import require
-from karat.models._boosting import Boosting, Task
+from karat.models._boosting import ALL, Boosting, Task
 from karat.models._types import Floats
 
 
@@ -26,10 +26,10 @@ class XgBoost(Boosting):
         check = xgboost.DMatrix(task.x_valid, label=np.zeros(len(task.x_valid)), nthread=1)
 
         def objective(raw: Floats, _: Any) -> tuple[Floats, Floats]:
-            return task.pull(raw.astype(np.float64)), np.full(len(raw), task.bend)
+            return task.pull(raw.astype(np.float64), ALL), np.full(len(raw), task.bend)
 
         def metric(raw: Floats, _: Any) -> tuple[str, float]:
-            return "pinball", task.valid_loss(raw.astype(np.float64))
+            return "pinball", task.valid_loss(raw.astype(np.float64), ALL)
 
         booster = xgboost.train(
             self._settings(task),

@@ -3,7 +3,8 @@
 Invariants:
 1. A cell's address is the hash of everything that can change its result and of nothing else.
 2. A cell is finished when its folder exists under its final name; it gets that name in one rename.
-3. A worker sees `Inputs` of a test fold, never its labels.
+3. A forecaster is asked with `Inputs`, which have no labels, and fitted on `Train` and `Valid` only.
+4. What is read back is what was written: a changed or broken file stops the study that meets it.
 """
 
 from __future__ import annotations
@@ -12,19 +13,22 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
+import numpy as np
 
-from karat.core import DataError, content_hash, monotonic_ns, set_all_seeds
-from karat.data import Forecast
+from karat.core import DataError, content_hash, generator, monotonic_ns, set_all_seeds
+from karat.data import Forecast, Inputs, Train, Valid
 from karat.labels import views
-from karat.models import create
+from karat.models import create, load_model
 from karat.study._config import SplitConfig
 from karat.study._plugins import split_plugins
 from karat.study._prepare import load_prepared
+from karat.study._stored import stored_frame
+
+PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
@@ -71,49 +75,87 @@ def address_of(values: Mapping[str, Any]) -> str:
 def run_cell(task: Task) -> CellResult:
     """Fit, forecast and store one cell; a cell that is already there is only read."""
     target = Path(task.target)
-    if (target / "cell.json").exists():
+    if is_finished(target):
         return read_result(target)
     started = monotonic_ns()
     set_all_seeds(task.cell.seed)
-    prepared = load_prepared(task.dataset, task.horizons, task.splits)
-    fold = prepared.folds[task.cell.horizon][task.cell.fold]
-    train, valid, test = views(prepared.table, prepared.labels[task.cell.horizon], fold, task.cell.horizon)
-    model = create(task.cell.model, task.cell.params, seed=task.cell.seed, plugins=split_plugins(task.plugins)[0]).fit(
-        train, valid
-    )
-    forecast = model.predict(valid if test is None else test.inputs())
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    train, valid, inputs = _views(task)
+    plugins, _ = split_plugins(task.plugins)
+    model = create(task.cell.model, task.cell.params, seed=task.cell.seed, plugins=plugins).fit(train, valid)
+    frame = model.predict(inputs).frame()
+    partial = target.with_name(f"{target.name}.{os.getpid()}{PARTIAL}")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "model").mkdir(parents=True)
     model.save(partial / "model")
-    frame = forecast.frame()
     frame.write_parquet(partial / "forecast.parquet")
-    result = CellResult(
-        task.cell.address, content_hash(frame), (monotonic_ns() - started) / 1e9, tuple(getattr(model, "notes", ()))
-    )
+    seconds = (monotonic_ns() - started) / 1e9
+    result = CellResult(task.cell.address, content_hash(frame), seconds, tuple(model.notes))
     (partial / "cell.json").write_text(json.dumps({**vars(result), "cell": vars(task.cell)}), encoding="utf-8")
     try:
         partial.rename(target)
-    except OSError:  # another process finished the same cell first: content is the same by address
+    except OSError:  # a worker of a killed study finished the same cell first: what is there stays
         shutil.rmtree(partial, ignore_errors=True)
+        return read_result(target)
     return result
 
 
+def moved_by_the_future(task: Task) -> int:
+    """Return how many forecasts of a finished cell change when every later row of its table is replaced.
+
+    The stored model is asked twice, on tables of equal shape that agree up to the median instant of the rows.
+    """
+    _, _, inputs = _views(task)
+    model = load_model(Path(task.target) / "model", plugins=split_plugins(task.plugins)[0])
+    table = inputs.table
+    instant = np.quantile(inputs.known_at, 0.5, method="lower")
+    late = table.known_at > instant
+    rng = generator(task.cell.seed, "forecaster", "poison")
+    wild = rng.normal(size=(int(late.sum()), table.features.shape[1] + 1))
+    features, returns = table.features.copy(), table.returns.copy()
+    features[late], returns[late] = wild[:, :-1], 0.02 * wild[:, -1]
+    early = inputs.known_at <= instant
+    poisoned = Inputs(replace(table, features=features, returns=returns), inputs.rows, inputs.horizon)
+    before, after = model.predict(inputs), model.predict(poisoned)
+    same = (before.quantiles == after.quantiles).all(axis=1) & (before.probabilities == after.probabilities).all(axis=1)
+    return int((~same[early]).sum())
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether a cell has its final name."""
+    return (folder / "cell.json").is_file()
+
+
 def read_result(folder: Path) -> CellResult:
-    """Return what a finished cell recorded."""
-    values = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
-    return CellResult(values["address"], values["forecast_hash"], float(values["seconds"]), tuple(values["notes"]))
+    """Return what a finished cell recorded.
+
+    Raises:
+        DataError: the record cannot be read.
+    """
+    try:
+        values = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
+        return CellResult(values["address"], values["forecast_hash"], float(values["seconds"]), tuple(values["notes"]))
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        rule = "cell.json as it was written"
+        raise DataError("cell", rule, rows=[folder.name], seen=str(error), fix=_remedy(folder)) from None
 
 
 def read_forecast(folder: Path, expected: str) -> Forecast:
     """Return a finished cell's forecast.
 
     Raises:
-        DataError: the file's content is not what the cell recorded.
+        DataError: the file cannot be read, or its content is not what the cell recorded.
     """
-    frame = pl.read_parquet(folder / "forecast.parquet")
-    if content_hash(frame) != expected:
-        raise DataError(
-            "cell", "forecast equals its recorded hash", rows=[folder.name], fix=f"delete {folder} and run again"
-        )
-    return Forecast.from_frame(frame)
+    path = folder / "forecast.parquet"
+    return Forecast.from_frame(stored_frame(path, expected, table=f"cell {folder.name}", fix=_remedy(folder)))
+
+
+def _views(task: Task) -> tuple[Train, Valid, Inputs]:
+    """Return what to fit on and what to forecast for: a selection fold's `Valid`, a test fold's `Test`, label-free."""
+    prepared = load_prepared(task.dataset, task.horizons, task.splits)
+    fold = prepared.folds[task.cell.horizon][task.cell.fold]
+    train, valid, test = views(prepared.table, prepared.labels[task.cell.horizon], fold, task.cell.horizon)
+    return train, valid, Inputs(valid.table, valid.rows, valid.horizon) if test is None else test.inputs()
+
+
+def _remedy(folder: Path) -> str:
+    return f"delete {folder} and run again"

@@ -3,24 +3,28 @@
 Invariants:
 1. The order of completion never reaches a result: callers index by cell.
 2. A worker whose parent died exits by itself within a second, so that a killed study leaves nothing behind.
-3. On Ctrl-C nothing new starts; running cells are ended, finished ones stay finished.
+3. On Ctrl-C nothing new starts; running cells are ended, finished ones stay finished. The terminal sends the signal
+   to every process of the study: only the parent listens.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from karat.core import EnvironmentProblem, require
+from karat.study._again import THREAD_VARIABLES
 from karat.study._config import ExecutorConfig
 
 _POLL_SECONDS = 0.5
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 class Executor(Protocol):
@@ -44,9 +48,10 @@ class LocalExecutor:
 
     def map(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
         """Yield (task, result) as tasks finish."""
-        pool = self._started()
-        futures = {pool.submit(function, task): task for task in tasks}
         try:
+            with interrupts_held():  # workers are started here
+                pool = self._started()
+                futures = {pool.submit(function, task): task for task in tasks}
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BrokenProcessPool:
@@ -70,34 +75,56 @@ class LocalExecutor:
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            for name in _THREAD_VARIABLES:  # inherited by the workers: results must not depend on the core count
+            for name in THREAD_VARIABLES:  # inherited by the workers: results must not depend on the core count
                 os.environ.setdefault(name, "1")
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(
-                self._workers, mp_context=context, initializer=_watch, initargs=(os.getpid(),)
+                self._workers, mp_context=context, initializer=watch_parent, initargs=(os.getpid(),)
             )
         return self._pool
 
 
 class RayExecutor:
-    """The same cells on a ray cluster, or on a local one that is started for the study."""
+    """The same cells on a ray cluster, or on a local one that is started for the study.
+
+    On a cluster of several machines the workspace has to lie on a disk that all of them share.
+    """
 
     def __init__(self, workers: int) -> None:
         self._ray: Any = require("ray", "distributed")
         self._ours = not self._ray.is_initialized()
         if self._ours:
-            self._ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+            variables = dict.fromkeys(THREAD_VARIABLES, "1") | {"PYTHONPATH": search_path()}
+            self._ray.init(
+                num_cpus=workers,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="ERROR",
+                runtime_env={"env_vars": variables},
+            )
+        self._waiting: dict[Any, Any] = {}
 
     def map(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
         """Yield (task, result) as tasks finish."""
-        remote = self._ray.remote(function)
-        waiting = {remote.remote(task): task for task in tasks}
-        while waiting:
-            ready, _ = self._ray.wait(list(waiting), num_returns=1)
-            yield waiting.pop(ready[0]), self._ray.get(ready[0])
+        remote = self._ray.remote(max_retries=0)(function)
+        self._waiting = {remote.remote(task): task for task in tasks}
+        while self._waiting:
+            ready, _ = self._ray.wait(list(self._waiting), num_returns=1)
+            task = self._waiting.pop(ready[0])
+            try:
+                result = self._ray.get(ready[0])
+            except self._ray.exceptions.RayTaskError as error:
+                raise error.cause from None  # the cell's own error, as the local executor raises it
+            except self._ray.exceptions.RayError as error:
+                fix = "look at the cluster; the same command resumes"
+                raise EnvironmentProblem(f"executor: ray lost a cell ({type(error).__name__}); {fix}") from None
+            yield task, result
 
     def close(self) -> None:
-        """Stop the local cluster, if it was ours."""
+        """Drop what still waits, and stop the local cluster if it was ours."""
+        for reference in self._waiting:
+            self._ray.cancel(reference, force=True)
+        self._waiting = {}
         if self._ours:
             self._ray.shutdown()
 
@@ -107,7 +134,22 @@ def make_executor(config: ExecutorConfig) -> Executor:
     return RayExecutor(config.workers) if config.kind == "ray" else LocalExecutor(config.workers)
 
 
-def _watch(parent: int) -> None:
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while processes are started: they inherit the mask, so it only ever reaches the parent."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def search_path() -> str:
+    """Return where this process finds modules, for a process that has to find the same ones."""
+    return os.pathsep.join(dict.fromkeys(path or os.getcwd() for path in sys.path))
+
+
+def watch_parent(parent: int) -> None:
     """Exit when the parent is gone: a spawned worker holds both ends of its queue and would wait for ever."""
 
     def poll() -> None:

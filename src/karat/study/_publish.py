@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from karat.core import canonical_json, content_hash, derive_seed, iso, now_ns
+from karat.core import NS_PER_SECOND, canonical_json, content_hash, derive_seed, iso, now_ns
 from karat.data import horizon_bars
 from karat.evidence import Case, Verdict, bootstrap_interval
 from karat.market import attribution
@@ -54,7 +54,7 @@ def publish(run: Run, selection: Selection, tests: Tests, history: History, judg
     payload |= {"opening": history.opening, "trials": verdict.family_trials, "results": content_hash(hashes)}
     run.ledger.append("verdict", payload)
     head = run.ledger.head()
-    manifest["record"] = {"finished": iso(now_ns()), "ledger": {"size": head.size, "root": head.root}}
+    manifest["record"] = {"finished": iso(now_ns() // NS_PER_SECOND * NS_PER_SECOND), "ledger": {"size": head.size, "root": head.root}}
     (partial / "run.json").write_text(json.dumps(manifest, indent=1, allow_nan=False), encoding="utf-8")
     write_report(partial)
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,100 @@
+"""One study under way: what it works on, where it writes, and what its stages ask of it.
+
+Invariants:
+1. Labels of `Test` are handed out only where the ledger holds the opening of every cell they judge.
+2. Labels of one role never hold a row of the other: what is scored as a selection cannot meet a test label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from karat.core import Ledger, LedgerError
+from karat.data import Forecast
+from karat.study._cells import Cell, Task, read_forecast, read_result
+from karat.study._config import StudyConfig
+from karat.study._plan import Entrant, Plan
+from karat.study._prepare import Dataset, Prepared
+from karat.study._score import Venue, average_seeds, merge_folds
+from karat.study._workspace import Workspace
+
+_BAR_SESSIONS = {"1d": 1.0, "2d": 2.0, "3d": 3.0, "5d": 5.0, "week": 252.0 / 52.0}
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, total)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A study's plan and data with the workspace and the ledger it writes to."""
+
+    config: StudyConfig
+    workspace: Workspace
+    ledger: Ledger
+    dataset: Dataset
+    prepared: Prepared
+    plan: Plan
+    folder: Path
+    progress: Progress
+
+    def task(self, cell: Cell, target: Path | None = None) -> Task:
+        """Return the work order of a cell."""
+        place = target or self.workspace.cells / cell.address
+        return Task(cell, str(self.folder), self.config.horizons, self.config.splits, self.config.plugins, str(place))
+
+    def forecast(self, entrant: Entrant, horizon: str, role: str) -> list[tuple[int, Forecast]]:
+        """Return (seed, forecast over all folds) for each seed of an entrant, from finished cells."""
+        per_seed: dict[int, list[Forecast]] = {}
+        for cell in self.plan.of(entrant, horizon, role):
+            place = self.workspace.cells / cell.address
+            per_seed.setdefault(cell.seed, []).append(read_forecast(place, read_result(place).forecast_hash))
+        return [(seed, merge_folds(parts)) for seed, parts in per_seed.items()]
+
+    def averaged(self, entrant: Entrant, horizon: str, role: str) -> Forecast:
+        """Return the forecast averaged over seeds."""
+        return average_seeds([forecast for _, forecast in self.forecast(entrant, horizon, role)])
+
+    def labels(self, horizon: str, role: str) -> pl.DataFrame:
+        """Return (ts, instrument, value) of the rows that the folds of a role are judged on.
+
+        Raises:
+            LedgerError: a test cell whose opening is not in the ledger.
+        """
+        if role == "test":
+            self._require_opened(horizon)
+        folds = [fold for fold in self.prepared.folds[horizon] if fold.role == role]
+        parts = [fold.valid if fold.test is None else fold.test for fold in folds]
+        rows = np.unique(np.concatenate(parts))
+        return self.prepared.labels[horizon].frame.select("ts", "instrument", "value")[rows]
+
+    def _require_opened(self, horizon: str) -> None:
+        for cell in self.plan.of_role("test"):
+            if cell.horizon == horizon and self.ledger.find(opening_key(self.plan.run_id, cell.address)) is None:
+                raise LedgerError(
+                    f"Test of cell {cell.address[:12]} was never opened", fix="openings are recorded before scoring"
+                )
+
+    @property
+    def bars_per_year(self) -> float:
+        """Bars in a year: what the study says, else 252 (365 where trading never stops) over the bar's length."""
+        policy = self.config.policy
+        if "bars_per_year" in policy.model_fields_set:
+            return float(policy.bars_per_year)
+        sessions = 365.0 if self.dataset.panel.calendar == "24/7" else 252.0
+        return sessions / _BAR_SESSIONS[self.config.data.bars]
+
+    @property
+    def venue(self) -> Venue:
+        """The policy and market everybody trades through."""
+        policy = self.config.policy.model_copy(update={"bars_per_year": self.bars_per_year})
+        return Venue(self.dataset.panel, policy, self.config.market)
+
+
+def opening_key(run_id: str, address: str) -> str:
+    """Return the ledger's key of the opening of `Test` by one cell of a run."""
+    return f"open:{run_id}:{address}"

@@ -44,7 +44,7 @@ def csv(text: str, **params: Any) -> Callable[[dict[str, Any], Path], None]:
 
     def edit(study: dict[str, Any], folder: Path) -> None:
         (folder / "prices.csv").write_text(text, encoding="utf-8")
-        settings = {"path": str(folder / "prices.csv"), "instrument": "ABC.XNYS", "calendar": "XNYS"} | params
+        settings = {"path": str(folder / "prices.csv"), "instrument": "ABC.XNYS", "licence": "own data"} | params
         study["data"] = {"source": "csv", "params": settings}
         study["features"] = ["ret_1"]
 

@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "src" / "karat"
 PACKAGES = sorted(path.parent.name for path in SOURCES.glob("*/__init__.py"))
 FILES = sorted(SOURCES.rglob("*.py"))
+HEAVY = ("torch", "polars", "numba", "sklearn", "lightgbm", "pandas")
+TARGETS = ("setup", "run", "test", "check", "bench", "docs", "verify", "features", "report", "clean")
 
 # (call, where it may stand): one seam for the clock, one for randomness, no loader that runs code
 SEAMS = {
@@ -54,7 +56,10 @@ def test_the_door_lists_what_it_offers(package: str) -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_public_thing_has_a_docstring(package: str) -> None:
     module = importlib.import_module(f"karat.{package}")
-    bare = [name for name in module.__all__ if callable(getattr(module, name)) and not getattr(module, name).__doc__]
+    things = {name: getattr(module, name) for name in module.__all__}
+    bare = [
+        name for name, thing in things.items() if isinstance(thing, type | types.FunctionType) and not thing.__doc__
+    ]
     assert bare == []
 
 
@@ -104,7 +109,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_importing_karat_is_light() -> None:
-    code = "import sys, karat; print([m for m in ('torch', 'polars', 'numba', 'sklearn', 'lightgbm', 'pandas') if m in sys.modules])"
+    code = f"import sys, karat; print([m for m in {HEAVY!r} if m in sys.modules])"
     assert run(code).stdout.strip() == "[]"
 
 
@@ -112,7 +117,7 @@ def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys\nfrom typer.testing import CliRunner\nfrom karat.cli._app import app\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
-        "print([m for m in ('torch', 'polars', 'numba', 'sklearn', 'lightgbm', 'pandas') if m in sys.modules])"
+        f"print([m for m in {HEAVY!r} if m in sys.modules])"
     )
     assert run(code).stdout.strip() == "[]"
 
@@ -132,16 +137,17 @@ def test_compile_check_names_a_syntax_error(tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("def f(:\n")
     tool = ROOT / "tools" / "ci_compile.py"
-    found = subprocess.run([sys.executable, str(tool), "--quiet", str(broken)], capture_output=True, text=True, check=False)
+    command = [sys.executable, str(tool), "--quiet"]
+    found = subprocess.run([*command, str(broken)], capture_output=True, text=True, check=False)
     assert found.returncode == 1
     assert "broken.py" in found.stderr
-    clean = subprocess.run([sys.executable, str(tool), "--quiet"], capture_output=True, text=True, check=False)
+    clean = subprocess.run(command, capture_output=True, text=True, check=False)
     assert clean.returncode == 0, clean.stderr
     assert clean.stdout == ""
 
 
 @pytest.mark.req("EXP-24")
-@pytest.mark.parametrize("target", ["setup", "run", "test", "check", "bench", "docs", "verify", "features", "report", "clean"])
+@pytest.mark.parametrize("target", TARGETS)
 def test_make_knows_its_targets(target: str) -> None:
     found = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
@@ -176,3 +182,36 @@ def test_examples_in_docstrings_run() -> None:
             found = doctest.testmod(importlib.import_module(name))
             failed += [f"{name}: {found.failed} of {found.attempted}"] if found.failed else []
     assert failed == []
+
+
+@pytest.mark.req("DOC-14")
+def test_the_package_says_which_pythons_it_supports() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == ">=3.11,<3.14"
+    for minor in (11, 12, 13):
+        assert f"Programming Language :: Python :: 3.{minor}" in project["classifiers"]
+    assert any(line.startswith("torch>=2.11") for line in project["optional-dependencies"]["nets"])
+
+
+@pytest.mark.req("EXP-09")
+def test_the_lock_file_pins_everything_that_is_declared() -> None:
+    import re
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [line for name, lines in project["optional-dependencies"].items() if name != "types" for line in lines]
+    declared = {re.split(r"[\s<>=!~\[;]", line, maxsplit=1)[0].lower() for line in [*project["dependencies"], *extras]}
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][0-9A-Za-z.]*", line) for line in lines), "exact versions only"
+    pinned = {line.partition("==")[0].lower().replace("_", "-") for line in lines}
+    assert sorted(declared - pinned) == []
+    assert "torch==2.13.0" in lines
+
+
+@pytest.mark.req("DOC-05")
+def test_ci_is_one_script_that_starts_from_a_clean_checkout() -> None:
+    script = (ROOT / ".ci" / "run").read_text()
+    for step in ("make setup", "make check", "coverage_gate.py", "make run", "run_readme.py"):
+        assert step in script

@@ -198,12 +198,12 @@ def test_too_little_data_says_what_is_enough(horizon: int, select: int, test: in
 @pytest.mark.parametrize(
     ("splitter", "seen"),
     [
-        (WalkForward(1, 2, None, 0.01, valid_bars=5, min_train_bars=5), "the Test period has 1 bars"),
-        (WalkForward(1, 1, None, 0.2, valid_bars=90, min_train_bars=5), "75 bars are left for Valid"),
-        (WalkForward(1, 1, None, 0.2, valid_bars=60, min_train_bars=50), "10 bars are left for Train"),
+        (WalkForward(1, 2, None, 0.01, valid_bars=5, min_train_bars=5), "the Test period has 1 bars for 2 test_folds"),
+        (WalkForward(1, 1, None, 0.2, valid_bars=90, min_train_bars=5), "75 bars are left for Valid, 90 are needed"),
+        (WalkForward(1, 1, None, 0.2, valid_bars=60, min_train_bars=50), "10 bars are left for Train, 50 are needed"),
         (
             WalkForward(1, 1, test_start=dt.date(1970, 3, 1), valid_bars=60, min_train_bars=50),
-            "54 bars are left for Valid; 125 labelled bars would be enough, 124 of them before Test",
+            "54 bars are left for Valid, 60 are needed; 125 labelled bars would be enough, 124 of them before Test",
         ),
     ],
 )

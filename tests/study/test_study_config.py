@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import small_study
+from study_factory import small_study
 
 from karat.core import ConfigError, InputError
 from karat.study import StudyConfig, read_study, study_schema

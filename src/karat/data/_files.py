@@ -38,6 +38,8 @@ class _FileSource(Source):
     """What CSV and Parquet share: paths, licence, options."""
 
     def __init__(self, path: str | Path | Mapping[str, str], *, licence: str = "", **options: Any) -> None:
+        if not isinstance(path, str | Path | Mapping):
+            raise InputError("path", path, allowed="a file name; for several files, instrument: file name")
         self._paths = dict(path) if isinstance(path, Mapping) else {"": path}
         self._licence = licence
         self._options = IngestOptions.parse(options, source=self.name)
@@ -124,7 +126,7 @@ def check_file(path: Path) -> None:
     if path.is_file():
         return
     if not path.parent.is_dir():
-        raise InputError("path", str(path), why=f"there is no folder {path.parent}", fix="correct the path")
+        raise InputError("path", str(path), why=f"there is no folder '{path.parent}'", fix="correct the path; it starts at the current folder")
     there = sorted(item.name for item in path.parent.iterdir() if item.is_file())
     guess = nearest(path.name, there)
     fix = (

@@ -63,7 +63,7 @@ def ingest(raw: pl.DataFrame, options: IngestOptions, provenance: Provenance, *,
     """
     check_calendar(options.calendar)
     if len(raw) == 0:
-        raise DataError(table, "there are rows", fix="the table is empty: check the file or the query")
+        raise DataError(table, "there are rows", seen="0 rows", fix="the table is empty: check the file or the query")
     done: list[str] = []
     named = _rename(raw, options, table)
     frame = _as_written(named)
@@ -176,7 +176,7 @@ def _on_session(
     days = [str(day) for day in stamps.date.filter(away).to_list()]
     if options.off_session == "error":
         fix = f"{options.calendar} had no session: correct the dates or the calendar, or pass off_session='drop'"
-        raise DataError(table, "every date has a session", rows=days, fix=fix)
+        raise DataError(table, "every date has a session", rows=days, seen=f"{len(days)} other date(s)", fix=fix)
     done.append(f"dropped {len(days)} rows on days without a session of {options.calendar}")
     return frame.filter(~away)
 
@@ -186,18 +186,22 @@ def _ordered(frame: pl.DataFrame, options: IngestOptions, table: str, done: list
     back = (pl.col("ts") < pl.col("ts").shift(1).over("instrument")).fill_null(False)
     unsorted = frame.filter(back)
     if len(unsorted) and not options.repair:
-        raise DataError(table, "sorted by time", rows=where(unsorted), fix="sort the rows, or pass repair=true")
+        seen = f"{len(unsorted)} row(s) earlier than the row before"
+        fix = "sort the rows, or pass repair=true"
+        raise DataError(table, "sorted by time", rows=where(unsorted), seen=seen, fix=fix)
     if len(unsorted):
         done.append("sorted the rows by time")
     same = frame.unique(maintain_order=True)
     again = same.filter(same.select("instrument", "ts").is_duplicated())
     if len(again):
         fix = "the rows contradict each other: keep the right one; this is never repaired"
-        raise DataError(table, "one row for an instrument and time", rows=where(again), fix=fix)
+        seen = f"{len(again)} rows that share a time"
+        raise DataError(table, "one row for an instrument and time", rows=where(again), seen=seen, fix=fix)
     repeated = len(frame) - len(same)
     if repeated and not options.repair:
         twice = frame.filter(frame.is_duplicated()).unique(maintain_order=True)
-        raise DataError(table, "no row twice", rows=where(twice), fix="drop the repetitions, or pass repair=true")
+        fix = "drop the repetitions, or pass repair=true"
+        raise DataError(table, "no row twice", rows=where(twice), seen=f"{repeated} repeated row(s)", fix=fix)
     if repeated:
         done.append(f"dropped {repeated} exact repetitions")
     return same.sort("instrument", "ts")

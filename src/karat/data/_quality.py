@@ -32,7 +32,7 @@ _SHOWN: Final = 20
 
 @dataclass(frozen=True)
 class Finding:
-    """One broken rule: the first rows that break it, how many there are, and what to do."""
+    """One broken rule: the first rows that break it, how many there are, what to do, and the first row's values."""
 
     table: str
     rule: str
@@ -40,6 +40,7 @@ class Finding:
     rows: tuple[str, ...]
     n_rows: int
     remedy: str
+    seen: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain facts."""
@@ -104,13 +105,15 @@ def check_rows(frame: pl.DataFrame, *, calendar: str, table: str, strict: bool =
     if strict and errors:
         first, others = errors[0], [item.rule for item in errors[1:]]
         fix = first.remedy + (f"; also broken: {'; '.join(others)}" if others else "")
-        raise DataError(table, first.rule, rows=first.rows, seen=f"{first.n_rows} bad row(s)", fix=fix)
+        seen = f"{first.n_rows} bad row(s); the first has {first.seen}"
+        raise DataError(table, first.rule, rows=first.rows, seen=seen, fix=fix)
     return QualityReport(table, not errors, len(frame), tuple(findings), tuple(rule.name for rule in applied))
 
 
 def _finding(table: str, rule: Rule, bad: pl.DataFrame) -> Finding:
     shown = [f"{name} {iso(ts)}" for name, ts in bad.select("instrument", "ts").head(_SHOWN).rows()]
-    return Finding(table, rule.name, rule.severity, tuple(shown), len(bad), rule.remedy)
+    values = ", ".join(f"{key} {value:g}" for key, value in bad.drop("ts", "known_at", "instrument").row(0, named=True).items())
+    return Finding(table, rule.name, rule.severity, tuple(shown), len(bad), rule.remedy, values)
 
 
 def _duplicates(frame: pl.DataFrame, _: str) -> pl.DataFrame:

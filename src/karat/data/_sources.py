@@ -9,6 +9,7 @@ Invariants:
 from __future__ import annotations
 
 import importlib.metadata
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -68,6 +69,10 @@ def open_source(name: str, params: Mapping[str, Any] | None = None, *, plugins: 
     for key in values:
         if key not in allowed:
             raise InputError(f"{name} parameter", key, allowed=allowed)
+    for parameter in inspect.signature(kind).parameters.values():
+        needed = parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+        if needed and parameter.name not in values:
+            raise InputError(f"{name}.{parameter.name}", None, why=f"{name} needs it", fix=f"add {parameter.name}")
     return kind(**values)
 
 

@@ -56,7 +56,10 @@ def holes(frame: pl.DataFrame, policy: str, table: str, done: list[str]) -> pl.D
         return frame
     if policy == "error":
         fix = "fill them in, or pass missing='drop' or missing='keep'"
-        raise DataError(table, "no value is missing (NaN or empty)", rows=where(frame.filter(hole)), fix=fix)
+        empty = [name for name in watched if frame.select(pl.col(name).is_nan() | pl.col(name).is_null())[:, 0].any()]
+        seen = f"{', '.join(empty)} without a value in {int(hole.sum())} row(s)"
+        rows = where(frame.filter(hole))
+        raise DataError(table, "no value is missing (NaN or empty)", rows=rows, seen=seen, fix=fix)
     done.append(f"dropped {int(hole.sum())} rows with a missing value")
     return frame.filter(~hole)
 

@@ -35,6 +35,7 @@ from karat.models._state import State
 from karat.models._types import Floats
 
 _LEAST = 50
+_FLAT = 1e-5
 
 
 class Arima(Forecaster):
@@ -104,7 +105,7 @@ def fit_arma(returns: Floats, p: int, q: int) -> tuple[Floats, str | None]:
     mean = float(np.mean(returns)) if len(returns) else 0.0
     noise = np.r_[mean, np.zeros(p + q)]
     spread = float(np.std(returns)) if len(returns) else 0.0
-    if len(returns) < _LEAST or spread <= 0.0:
+    if len(returns) < _LEAST or spread <= 1e-9 * abs(mean):
         return noise, f"{len(returns)} returns that vary, at least {_LEAST} are needed"
     if p + q == 0:
         return noise, None
@@ -116,7 +117,9 @@ def fit_arma(returns: Floats, p: int, q: int) -> tuple[Floats, str | None]:
             warnings.simplefilter("ignore", category)  # the result's own flags decide below
         found, details = innovations_mle((returns - mean) / spread, order=(p, 0, q), demean=False)
     values = np.r_[mean, found.ar_params, found.ma_params]
-    if not details.minimize_results.success or not np.isfinite(values).all():
+    # BFGS on a flat likelihood often ends with "precision loss": what counts is the slope, per observation.
+    steepest = float(np.abs(details.minimize_results.jac).max())
+    if not steepest <= _FLAT * len(returns) or not np.isfinite(values).all():
         return noise, "the likelihood was not maximised"
     if not (_stable(found.ar_params) and _stable(-found.ma_params)):
         return noise, "the estimates are not stationary and invertible"

@@ -61,7 +61,7 @@ class Forecaster(ABC):
         """Whether `fit` or `load` has finished."""
         return self._horizon is not None
 
-    def get_params(self) -> dict[str, Value]:
+    def get_params(self) -> dict[str, Any]:
         """Return the seed and every parameter: `type(model)(**model.get_params())` is an unfitted twin."""
         return {"seed": self.seed, **self.params}
 

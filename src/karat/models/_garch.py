@@ -8,8 +8,8 @@
 | w, a, b | h_{t+1} = w + a e²_t + b h_t                             | scalar |           |
 | nu      | degrees of freedom of the standardised t; inf is normal  | scalar | 1         |
 
-h_0 is the mean of e² over the fitting sample (the convention of the DEM/GBP benchmark of Fiorentini, Calzolari and
-Panattoni, 1996; `arch`'s own default differs).
+Before the sample both e² and h are the sample variance s²: h_0 = w + (a + b) s², the convention of the DEM/GBP
+benchmark (Fiorentini, Calzolari and Panattoni, 1996); `arch`'s own default differs.
 
 Invariants:
 1. h_{t+1} reads e up to and with t.
@@ -57,7 +57,7 @@ def fit_garch(percent: Floats, *, normal: bool = False) -> tuple[Garch, str | No
 
     n = len(percent)
     spread = float(np.var(percent)) if n else 0.0
-    if n < MIN_RETURNS or spread <= 0.0:
+    if n < MIN_RETURNS or spread <= 1e-18 * float(np.mean(percent**2)):
         why = f"{n} returns, fewer than {MIN_RETURNS}" if n < MIN_RETURNS else "the returns do not vary"
         return _fallback(percent, spread), why
     kind: Literal["normal", "t"] = "normal" if normal else "t"
@@ -68,10 +68,8 @@ def fit_garch(percent: Floats, *, normal: bool = False) -> tuple[Garch, str | No
         result = model.fit(disp="off", backcast=spread, show_warning=False, cov_type="classic")
     values = result.params
     nu = math.inf if normal else float(values["nu"])
-    found = Garch(
-        float(values["mu"]), float(values["omega"]), float(values["alpha[1]"]), float(values["beta[1]"]), nu, spread,
-        float(result.loglikelihood),
-    )  # fmt: skip
+    mu, omega, alpha, beta = (float(values[name]) for name in ("mu", "omega", "alpha[1]", "beta[1]"))
+    found = Garch(mu, omega, alpha, beta, nu, omega + (alpha + beta) * spread, float(result.loglikelihood))
     if result.convergence_flag != 0 or not np.isfinite([*found.row()[:4], found.loglik]).all():
         return _fallback(percent, spread), f"the optimiser stopped with flag {result.convergence_flag}"
     return found, None

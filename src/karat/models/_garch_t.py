@@ -17,6 +17,8 @@ from karat.models._shape import mean_pinball
 from karat.models._state import State
 from karat.models._types import Floats
 
+_FLOOR = 1e-8  # per cent²: a series that stopped moving still has a scale
+
 
 class GarchT(Forecaster):
     """Constant mean, GARCH(1,1), Student-t. An instrument not in Train takes the median parameters."""
@@ -67,7 +69,7 @@ class GarchT(Forecaster):
             seen = np.isfinite(returns)
             ahead = next_variance(returns[seen] - garch.mu, garch)
             ahead = np.r_[garch.start, ahead][np.cumsum(seen)]
-            spread[part] = np.sqrt(summed_variance(ahead, garch, self._bars)) / 100.0
+            spread[part] = np.sqrt(np.maximum(summed_variance(ahead, garch, self._bars), _FLOOR)) / 100.0
             centre[part] = self._bars * garch.mu / 100.0
             nu[part] = garch.nu
         return centre, spread, nu

@@ -31,6 +31,7 @@ from karat.models._types import Floats
 
 _FINE = np.r_[0.001, 0.0025, 0.005, np.arange(1, 100) / 100, 0.995, 0.9975, 0.999]
 _MAX_ODDS = 2.0
+_REACH = 12.0
 
 
 class Logistic(Forecaster):
@@ -45,10 +46,13 @@ class Logistic(Forecaster):
         x_valid, z_valid = frame.features(valid), frame.target(valid)
         self._inverse = np.asarray(np.quantile(z, _FINE))
         odds = _logit(LEVELS[INNER])
-        below = (z[:, None] <= frame.shape.values[INNER][None, :]).astype(np.float64)
+        # How many of the c_k lie at or above z, as a share; and the mean curve, which depends on s alone.
+        below = 1.0 - np.searchsorted(frame.shape.values[INNER], z, side="left") / len(odds)
+        knots = np.linspace(-_REACH, _REACH, 4001)
+        curve = _sigmoid(odds[None, :] - knots[:, None]).mean(axis=1)
 
         def pull(s: Floats) -> Floats:
-            return np.asarray((below - _sigmoid(odds[None, :] - s[:, None])).mean(axis=1))
+            return np.asarray(below - np.interp(s, knots, curve))
 
         path = elastic_path(x, pull, 0.25, float(self.params["l1_ratio"]))
         base = self._standard(np.zeros(len(z_valid)))

@@ -32,5 +32,5 @@ class PolicySpec(Config):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.flat_edge > self.full_edge:
-            raise ValueError(f"flat_edge {self.flat_edge} is above full_edge {self.full_edge}; lower it")
+            raise ValueError(f"flat_edge: got {self.flat_edge}; it is above full_edge, {self.full_edge}; lower it")
         return self

@@ -4,9 +4,11 @@ Only this room turns configuration into objects. `run` is the whole of it; `repr
 """
 
 from karat.study._config import StudyConfig, read_study, shipped_study, study_schema
+from karat.study._context import Progress
 from karat.study._environment import lock_drift
 from karat.study._environment import versions as installed_versions
-from karat.study._pipeline import Progress, run_study
+from karat.study._names import check_names
+from karat.study._pipeline import run_study
 from karat.study._prepare import load_panel, prepare_dataset
 from karat.study._reproduce import Comparison, Reproduction, reproduce
 from karat.study._result import RunResult
@@ -21,6 +23,7 @@ __all__ = [
     "RunResult",
     "StudyConfig",
     "Workspace",
+    "check_names",
     "installed_versions",
     "load_panel",
     "lock_drift",

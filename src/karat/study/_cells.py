@@ -115,7 +115,10 @@ def moved_by_the_future(task: Task) -> int:
     features[late], returns[late] = wild[:, :-1], 0.02 * wild[:, -1]
     early = inputs.known_at <= instant
     poisoned = Inputs(replace(table, features=features, returns=returns), inputs.rows, inputs.horizon)
-    before, after = model.predict(inputs), model.predict(poisoned)
+    set_all_seeds(task.cell.seed)
+    before = model.predict(inputs)
+    set_all_seeds(task.cell.seed)
+    after = model.predict(poisoned)
     same = (before.quantiles == after.quantiles).all(axis=1) & (before.probabilities == after.probabilities).all(axis=1)
     return int((~same[early]).sum())
 

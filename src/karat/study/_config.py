@@ -9,12 +9,13 @@ Invariants:
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from karat.core import Config, ConfigError, InputError, nearest
 from karat.market import MarketSpec
@@ -22,6 +23,7 @@ from karat.portfolio import PolicySpec
 
 Horizon = Literal["1d", "2d", "3d", "5d", "week"]
 MINIMUM_GOLDEN_SEEDS = 5
+_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 
 class DataConfig(Config):
@@ -33,6 +35,12 @@ class DataConfig(Config):
     end: dt.date | None = None
     validation: Literal["strict", "lenient"] = "strict"
     bars: Literal["1d", "2d", "3d", "5d", "week"] = "1d"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.start is not None and self.end is not None and self.end < self.start:
+            raise ValueError(f"end: got {self.end}; allowed: a date from start on, {self.start}")
+        return self
 
 
 class JoinConfig(Config):
@@ -88,7 +96,7 @@ class ExecutorConfig(Config):
 class StudyConfig(Config):
     """One study, from data to verdict."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    name: str = Field(json_schema_extra={"pattern": _NAME})
     description: str = ""
     data: DataConfig
     joins: tuple[JoinConfig, ...] = ()
@@ -106,17 +114,32 @@ class StudyConfig(Config):
     plugins: tuple[str, ...] = ()
     executor: ExecutorConfig = ExecutorConfig()
 
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if re.fullmatch(_NAME, name) is None:
+            guess = re.sub(r"[^a-z0-9_-]+", "_", name.lower()).strip("_-")[:64]
+            hint = f"; did you mean '{guess}'?" if guess else ""
+            raise ValueError(
+                f"allowed: small letters, digits, - and _, 64 at most, beginning with one of a-z, 0-9{hint}"
+            )
+        return name
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.primary_horizon not in self.horizons:
-            raise ValueError(f"primary_horizon {self.primary_horizon!r} is not among horizons {list(self.horizons)}")
+            options = ", ".join(self.horizons)
+            raise ValueError(f"primary_horizon: got '{self.primary_horizon}'; allowed: an entry of horizons: {options}")
         if len(set(self.horizons)) != len(self.horizons):
-            raise ValueError(f"horizons repeats an entry: {list(self.horizons)}")
+            raise ValueError(f"horizons: got {list(self.horizons)}; it repeats an entry; keep each once")
         if self.golden and self.seeds < MINIMUM_GOLDEN_SEEDS:
-            raise ValueError(f"seeds is {self.seeds}; a golden study needs at least {MINIMUM_GOLDEN_SEEDS} seeds")
+            why = f"a golden study needs at least {MINIMUM_GOLDEN_SEEDS} seeds"
+            raise ValueError(f"seeds: got {self.seeds}; {why}; add seeds, or set golden to false")
         keys = [(model.name, str(sorted(model.params.items()))) for model in self.models]
-        if len(set(keys)) != len(keys):
-            raise ValueError("models lists the same name with the same params twice; remove one or change its params")
+        again = sorted({name for name, params in keys if keys.count((name, params)) > 1})
+        if again:
+            fix = "remove one or change its params"
+            raise ValueError(f"models: got {', '.join(again)} twice with the same params; {fix}")
         return self
 
     def identity(self) -> dict[str, Any]:
@@ -160,15 +183,32 @@ def read_study(path: str | Path) -> StudyConfig:
         hint = f"did you mean {file.parent / near}?" if near else "give the path of a study file (see studies/)"
         raise InputError("study", str(path), why="no such file", fix=hint)
     try:
-        values = yaml.load(file.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506  # a safe loader
+        text = file.read_text(encoding="utf-8")
+        values = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506  # a safe loader
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(
-            "study", str(path), why=f"not valid YAML: {str(error).splitlines()[0]}", fix="correct the file"
-        ) from None
+        why = f"not valid YAML: {' '.join(str(error).split())}"
+        raise InputError("study", str(path), why=why, fix="correct the file") from None
     if not isinstance(values, dict):
         raise ConfigError(str(path), ["(top level): got no mapping; a study file has keys such as name, data, models"])
     values.pop("$schema", None)
-    return StudyConfig.parse(values, source=str(path))
+    return StudyConfig.parse(values, source=str(path), line=lambda place: _line(root, place))
+
+
+def _line(root: yaml.Node | None, path: tuple[int | str, ...]) -> int | None:
+    """Return the line on which the innermost written part of a path begins."""
+    found, node = None, root
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            inner = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            inner = (node.value[part],) * 2
+        else:
+            inner = None
+        if inner is None:
+            break
+        found, node = inner[0].start_mark.line + 1, inner[1]
+    return found
 
 
 def study_schema() -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import karat
 from karat.core import content_hash, file_digests, tree_hash
+from karat.study._plugins import MODEL_GROUP, SOURCE_GROUP
 
 _ROOT = Path(karat.__file__).parent
 _ADDRESSING_EXTRAS = ("torch", "ray", "skfolio")
@@ -43,23 +44,26 @@ def versions() -> dict[str, str]:
 
 
 def plugin_hashes(plugins: Sequence[str]) -> dict[str, str]:
-    """Return for each plug-in the hash of its distribution's version and of its module's sources."""
-    points = [
-        *importlib.metadata.entry_points(group="karat.model"),
-        *importlib.metadata.entry_points(group="karat.source"),
-    ]
+    """Return for each plug-in the hash of its distribution's version and of all sources of its top-level package."""
+    points = [point for group in (MODEL_GROUP, SOURCE_GROUP) for point in importlib.metadata.entry_points(group=group)]
     found = {}
     for name in plugins:
-        parts = []
-        for point in points:
-            if name in (point.name, point.dist.name if point.dist else None):
-                spec = importlib.util.find_spec(point.module)
-                origin = Path(spec.origin) if spec and spec.origin else None
-                sources = tree_hash(origin.parent) if origin and origin.name == "__init__.py" else None
-                sources = sources or (file_digests(origin)[0] if origin else "")
-                parts.append([point.name, point.value, point.dist.version if point.dist else "", sources])
+        parts = [
+            [point.group, point.value, point.dist.version if point.dist else "", _sources(point.module)]
+            for point in points
+            if point.name == name
+        ]
         found[name] = content_hash(sorted(parts))
     return found
+
+
+def _sources(module: str) -> str:
+    spec = importlib.util.find_spec(module.partition(".")[0])
+    if spec is None:
+        return "unknown"
+    if spec.submodule_search_locations:
+        return content_hash([tree_hash(Path(place)) for place in spec.submodule_search_locations])
+    return file_digests(Path(spec.origin))[0] if spec.origin else "unknown"
 
 
 def code_identity(plugins: Sequence[str]) -> dict[str, Any]:
@@ -122,9 +126,10 @@ def environment() -> dict[str, Any]:
 @functools.cache
 def git_state() -> dict[str, Any]:
     """Return commit and dirty flag of the tree that holds karat's sources, or `unknown` outside a checkout."""
+    tracked = _git("ls-files", "--error-unmatch", "__init__.py")  # else the checkout is somebody else's
     commit = _git("rev-parse", "HEAD")
     status = _git("status", "--porcelain")
-    if not commit or status is None:
+    if not tracked or not commit or status is None:
         return {"commit": "unknown", "dirty": "unknown"}
     return {"commit": commit, "dirty": bool(status)}
 

@@ -1,19 +1,20 @@
 """What the ledger knows about earlier tries: families by overlap of data, trials, openings of `Test`.
 
-A family is every study whose instruments and test dates overlap. Overlap is read from the data: each instrument's
-weekly returns over the test dates leave fingerprints, and two runs that share one belong together, whatever their
+A family is every study whose instruments and test dates overlap. Overlap is read from the data: successive returns of
+each instrument over the test dates leave marks, and two runs that share one belong together, whatever their
 instruments, files or studies are called. Families join: overlap is followed from run to run.
 
 Invariants:
 1. A trial is counted once by its id however often it is run; nothing typed in can lower the count.
 2. A run keeps the number of its first opening of `Test`, so resuming or repeating it spends nothing more.
-3. A stored series whose bytes no longer match the ledger counts as a trial without one.
+3. A stored series whose content no longer matches the ledger counts as a trial without one.
+4. Marks depend on prices and weeks only, and two instruments that are not the same never share one by chance: a mark
+   needs three successive returns that agree to a millionth.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from karat.core import Ledger, content_hash
+from karat.core import NS_PER_DAY, Ledger, content_hash
 from karat.data import Panel
+from karat.study._stored import is_intact, stored_frame
 
-_DIGITS = 12
-_RETURN_DECIMALS = 6
+_LAGS = (1, 2, 3, 5)  # bars: daily marks meet those of 2-, 3- and 5-day bars made elsewhere
+_KEPT = 4096  # marks of a run, the smallest ones: two runs that share many share some of these
+_RESOLUTION = 1e6
 
 
 @dataclass(frozen=True)
@@ -75,23 +78,35 @@ class History:
 
 
 def fingerprints(panel: Panel, first_ns: int, last_ns: int) -> list[str]:
-    """Return sorted digests of (ISO week, weekly simple return) of every instrument between two instants.
+    """Return sorted marks, 12 hex digits each, of every instrument's closes between two instants.
 
-    Weekly closes make daily, 5-day and weekly bars of one instrument meet; returns make units and names irrelevant.
-    Weeks without a move leave no digest.
+    One mark is made of three successive returns over 1, 2, 3 or 5 bars and the week in which the last one ends; at
+    least two of the returns have moved. Returns make units irrelevant, and names take no part.
     """
-    frame = panel.frame.filter(pl.col("ts").is_between(first_ns, last_ns)).select("ts", "instrument", "close")
-    stamp = pl.from_epoch("ts", time_unit="ns")
-    weekly = (
-        frame.with_columns((stamp.dt.iso_year() * 100 + stamp.dt.week()).alias("week"))
-        .group_by("instrument", "week")
-        .agg(pl.col("close").sort_by("ts").last())
-        .sort("instrument", "week")
-        .with_columns((pl.col("close") / pl.col("close").shift(1).over("instrument") - 1).alias("move"))
-        .filter(pl.col("move").is_finite() & (pl.col("move") != 0))
-    )
-    marks = {f"{week}:{move:.{_RETURN_DECIMALS}f}" for week, move in weekly.select("week", "move").iter_rows()}
-    return sorted(hashlib.sha256(mark.encode()).hexdigest()[:_DIGITS] for mark in marks)
+    inside = panel.frame.filter(pl.col("ts").is_between(first_ns, last_ns) & (pl.col("close") > 0))
+    found = [np.empty(0, dtype=np.uint64)]
+    for _, part in inside.group_by("instrument"):
+        close, week = part["close"].to_numpy(), (part["ts"].to_numpy() // NS_PER_DAY + 3) // 7  # weeks begin on Monday
+        found += [_marks(close, week, lag) for lag in _LAGS if len(close) > 3 * lag]
+    return [f"{mark:012x}" for mark in np.unique(np.concatenate(found))[:_KEPT].tolist()]
+
+
+def _marks(close: np.ndarray, week: np.ndarray, lag: int) -> np.ndarray:
+    moves = np.rint((close[lag:] / close[:-lag] - 1.0) * _RESOLUTION)
+    steps = np.stack([moves[: -2 * lag], moves[lag:-lag], moves[2 * lag :]])
+    good = np.isfinite(steps).all(axis=0) & ((steps != 0).sum(axis=0) >= 2)
+    mark = week[3 * lag :][good].astype(np.uint64)
+    for step in steps[:, good].astype(np.int64).view(np.uint64):
+        mark = _mixed(mark) + step
+    return _mixed(mark) >> np.uint64(16)
+
+
+def _mixed(values: np.ndarray) -> np.ndarray:
+    """Return 64-bit values spread evenly, the same on every machine. Source: splitmix64 (Steele and others 2014)."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(values ^ (values >> np.uint64(31)))
 
 
 def store_series(folder: Path, trial_id: str, series: pl.DataFrame) -> tuple[str, str]:
@@ -107,28 +122,52 @@ def store_series(folder: Path, trial_id: str, series: pl.DataFrame) -> tuple[str
 
 
 def read_series(folder: Path, trial: StoredTrial) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Return (dates, skill, money) of a stored trial, or None where it has no valid series."""
+    """Return (dates, skill, money) of a stored trial, or None where it has no valid series.
+
+    Raises:
+        DataError: the file is not what its name says.
+    """
     if trial.series is None:
         return None
-    frame = pl.read_parquet(folder / trial.series)
+    fix = f"delete {folder / trial.series}: the trial then counts as one without a series"
+    frame = stored_frame(folder / trial.series, digest_in(trial.series), table="trial series", fix=fix)
     return frame["date"].to_numpy(), frame["skill"].to_numpy(), frame["money"].to_numpy()
+
+
+def digest_in(name: str) -> str:
+    """Return the beginning of the content hash that is part of a series file's name."""
+    return Path(name).stem.rpartition("-")[2]
 
 
 def read_history(ledger: Ledger, run_id: str, folder: Path) -> History:
     """Return the family of a run that is already in the ledger, with every trial of it."""
     marks = {entry.payload["run_id"]: set(entry.payload["marks"]) for entry in ledger.entries("family")}
     family = _connected(run_id, marks)
-    series = {entry.payload["trial"]: entry.payload for entry in ledger.entries("series")}
+    files: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in ledger.entries("series"):
+        files.setdefault(entry.payload["trial"], []).append(entry.payload)
     trials: dict[str, StoredTrial] = {}
     for entry in ledger.entries("trial"):
-        if entry.payload["run_id"] in family and entry.payload["trial"] not in trials:
-            trials[entry.payload["trial"]] = _stored(entry.payload, series.get(entry.payload["trial"]), folder)
-    opened = list(dict.fromkeys(entry.payload["run_id"] for entry in ledger.entries("open")))
+        key = entry.payload["trial"]
+        if entry.payload["run_id"] in family and key not in trials:
+            name = next(_intact_files(files.get(key, []), run_id, folder), None)
+            facts = {field: str(entry.payload[field]) for field in ("name", "study", "run_id", "horizon")}
+            trials[key] = StoredTrial(id=key, series=name, **facts)
+    opened = dict.fromkeys(entry.payload["run_id"] for entry in ledger.entries("open"))
     ranks = [name for name in opened if name in family]
     opening = ranks.index(run_id) + 1 if run_id in ranks else len(ranks) + 1
     names = {entry.payload["run_id"]: str(entry.payload["name"]) for entry in ledger.entries("study")}
     openings = tuple((name, names[name]) for name in ranks[:opening])
     return History(opening, openings, tuple(sorted(family)), tuple(trials.values()), fresh=set(names) <= {run_id})
+
+
+def _intact_files(entries: Sequence[Mapping[str, Any]], run_id: str, folder: Path) -> Iterator[str]:
+    """Yield the intact series files of one trial: those of the run itself first, then the newest."""
+    newest = entries[::-1]
+    own = [entry for entry in newest if entry["run_id"] == run_id]
+    for entry in [*own, *(entry for entry in newest if entry["run_id"] != run_id)]:
+        if is_intact(folder / entry["file"], entry["content"]):
+            yield str(entry["file"])
 
 
 def _connected(run_id: str, marks: Mapping[str, set[str]]) -> set[str]:
@@ -142,22 +181,6 @@ def _connected(run_id: str, marks: Mapping[str, set[str]]) -> set[str]:
                 reached |= theirs
                 grown = True
     return family
-
-
-def _stored(trial: Mapping[str, Any], series: Mapping[str, Any] | None, folder: Path) -> StoredTrial:
-    name = None
-    if series is not None and _intact(folder / series["file"], series["content"]):
-        name = str(series["file"])
-    return StoredTrial(trial["trial"], trial["name"], trial["study"], trial["run_id"], trial["horizon"], name)
-
-
-def _intact(path: Path, digest: str) -> bool:
-    if not path.is_file():
-        return False
-    try:
-        return content_hash(pl.read_parquet(path)) == digest
-    except (pl.exceptions.ComputeError, pl.exceptions.PolarsError, OSError):
-        return False
 
 
 def unstored(trials: Iterable[StoredTrial]) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -19,12 +18,11 @@ from karat.data import horizon_bars
 from karat.evidence import Case, Check, TrialSeries, Verdict, judge, matched_excess
 from karat.kernels import sharpe
 from karat.market import Simulation
+from karat.study._context import Run
+from karat.study._entries import record_series
 from karat.study._history import History, read_series, store_series, unstored
 from karat.study._plan import Entrant
 from karat.study._score import Scored, score, skill_terms, trade
-
-if TYPE_CHECKING:
-    from karat.study._pipeline import Run
 
 LOSSES = ("pinball", "crps", "log_loss", "brier")
 _DELAY_SHARE = 10  # gate 3 enters a tenth of the horizon later, at least one bar
@@ -120,7 +118,7 @@ def score_tests(run: Run, selection: Selection) -> Tests:
     )
 
 
-def record_series(run: Run, tests: Tests) -> None:
+def store_trials(run: Run, tests: Tests) -> None:
     """Store every trial's losses and returns and write their hashes into the ledger."""
     for item in tests.summaries:
         if item.entrant.baseline:
@@ -128,15 +126,11 @@ def record_series(run: Run, tests: Tests) -> None:
         trial = item.entrant.trial[item.horizon]
         columns = {"date": item.by_date["date"], "skill": item.skill, "money": item.money}
         frame = pl.DataFrame(columns).with_columns(item.by_date.select(*LOSSES, "net"))
-        name, digest = store_series(run.workspace.series, trial, frame)
-        payload = {"run_id": run.plan.run_id, "trial": trial, "file": name, "content": digest}
-        run.ledger.append_once(f"series:{run.plan.run_id}:{trial}", "series", payload)
+        record_series(run, trial, *store_series(run.workspace.series, trial, frame))
 
 
-def judge_study(
-    run: Run, selection: Selection, tests: Tests, history: History, checks: tuple[Check, ...]
-) -> tuple[Verdict, Case]:
-    """Return the verdict on the frozen selection and the case it was made from."""
+def judge_study(run: Run, selection: Selection, tests: Tests, history: History, checks: tuple[Check, ...]) -> Verdict:
+    """Return the verdict on the frozen selection."""
     chosen, settings = tests.chosen, run.config.verdict
     case = Case(
         selected=selection.trial,
@@ -163,12 +157,11 @@ def judge_study(
         skill_baseline_name=tests.skill_baseline.name,
         delay_bars=tests.delay_bars,
     )
-    return judge(case), case
+    return judge(case)
 
 
 def _scored(run: Run, entrant: Entrant, horizon: str, role: str) -> Scored:
-    labels = run.prepared.labels[horizon].frame.select("ts", "instrument", "value")
-    return score(entrant.title, run.averaged(entrant, horizon, role), labels, run.venue)
+    return score(entrant.title, run.averaged(entrant, horizon, role), run.labels(horizon, role), run.venue)
 
 
 def _summary(run: Run, entrant: Entrant, item: Scored, skill_rival: Scored, money_rival: Scored) -> Summary:
@@ -184,9 +177,8 @@ def _summary(run: Run, entrant: Entrant, item: Scored, skill_rival: Scored, mone
 
 def _seeds(run: Run, selection: Selection) -> Iterator[tuple[int, float, float]]:
     """Yield (seed, primary loss, net Sharpe) of the selected model, seed by seed."""
-    entrant = next(item for item in run.plan.candidates if item.title == selection.selected)
-    primary = run.config.primary_horizon
-    labels = run.prepared.labels[primary].frame.select("ts", "instrument", "value")
+    entrant, primary = run.plan.entrant(selection.selected), run.config.primary_horizon
+    labels = run.labels(primary, "test")
     for seed, forecast in run.forecast(entrant, primary, "test"):
         item = score(entrant.title, forecast, labels, run.venue)
         yield seed, item.loss, _finite(_sharpe(run, item.net))

@@ -3,7 +3,7 @@
 Invariants:
 1. Baselines are added by karat, the same five always; a study file can add candidates and never remove a baseline.
 2. A trial's id depends on configuration and data, not on names, folds or averaged seeds; the choice of seeds is part
-   of it, because picking a seed is a choice.
+   of it, because picking a seed is a choice, and so is the code of a plug-in.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from karat.core import content_hash, short_id
+from karat.core import InputError, content_hash, short_id
 from karat.data import Panel
 from karat.models import BASELINES, create
 from karat.study._cells import Cell, address_of
@@ -47,9 +47,15 @@ class Plan:
 
     def of(self, entrant: Entrant, horizon: str, role: str) -> list[Cell]:
         """Return the entrant's cells of one horizon and role, by seed and fold."""
-        return [
-            cell for cell in self.cells if cell.title == entrant.title and cell.horizon == horizon and cell.role == role
-        ]
+        return [cell for cell in self.of_role(role) if (cell.title, cell.horizon) == (entrant.title, horizon)]
+
+    def of_role(self, role: str) -> list[Cell]:
+        """Return the cells of one role."""
+        return [cell for cell in self.cells if cell.role == role]
+
+    def entrant(self, title: str) -> Entrant:
+        """Return the entrant with a title."""
+        return next(item for item in self.entrants if item.title == title)
 
     @property
     def candidates(self) -> tuple[Entrant, ...]:
@@ -79,17 +85,24 @@ def code_of(config: StudyConfig) -> dict[str, Any]:
 
 
 def make_plan(config: StudyConfig, panel: Panel, prepared: Prepared, dataset: str) -> Plan:
-    """Return the plan of a study on prepared data stored under the address `dataset`."""
+    """Return the plan of a study on prepared data stored under the address `dataset`.
+
+    Raises:
+        InputError: models or parameters that do not exist, or nothing but baselines.
+    """
     code = code_of(config)
     identity = {"config": config.identity(), "data": panel.content_hash, "code": code}
     run_hash = content_hash(identity)
-    entrants = tuple(_entrants(config, panel))
+    entrants = tuple(_entrants(config, panel, code["plugins"]))
+    if all(item.baseline for item in entrants):
+        seen = [model.name for model in config.models]
+        raise InputError("models", seen, why="these baselines run in every study", fix="name a candidate to test")
     common = {"dataset": dataset, "splits": config.splits.model_dump(mode="json"), "code": content_hash(code)}
     cells = tuple(_cells(entrants, prepared, common))
     return Plan(short_id(run_hash), run_hash, entrants, cells, identity)
 
 
-def _entrants(config: StudyConfig, panel: Panel) -> Iterator[Entrant]:
+def _entrants(config: StudyConfig, panel: Panel, plugged: Mapping[str, str]) -> Iterator[Entrant]:
     models = [(ModelConfig(name=name), True) for name in BASELINES]
     models += [(model, False) for model in config.models if model.name not in BASELINES or model.params]
     taken: set[str] = set()
@@ -99,22 +112,20 @@ def _entrants(config: StudyConfig, panel: Panel) -> Iterator[Entrant]:
         seeds = tuple(config.seed + k for k in range(config.seeds)) if stochastic else (config.seed,)
         title = model.title if model.title not in taken else f"{model.title} #{len(taken)}"
         taken.add(title)
+        choice = [model.name, model.params, list(seeds) if stochastic else [], plugged.get(model.name, "")]
         trial = (
-            {}
-            if baseline
-            else {str(h): _trial(config, panel, model, h, seeds if stochastic else ()) for h in config.horizons}
+            {} if baseline else {str(horizon): _trial(config, panel, choice, horizon) for horizon in config.horizons}
         )
         yield Entrant(title, model, baseline, seeds, trial)
 
 
-def _trial(config: StudyConfig, panel: Panel, model: ModelConfig, horizon: str, seeds: Sequence[int]) -> str:
+def _trial(config: StudyConfig, panel: Panel, choice: Sequence[Any], horizon: str) -> str:
     facts = {
         "data": panel.content_hash,
         "features": list(config.features),
         "splits": config.splits.model_dump(mode="json"),
-        "model": [model.name, model.params],
+        "model": list(choice),
         "horizon": horizon,
-        "seeds": list(seeds),
         "market": config.market.model_dump(mode="json"),
         "declaration": declaration(config),
     }
@@ -125,16 +136,8 @@ def _cells(entrants: Sequence[Entrant], prepared: Prepared, common: Mapping[str,
     for horizon, folds in prepared.folds.items():
         for position, fold in enumerate(folds):
             for entrant in entrants:
+                name, params = entrant.config.name, entrant.config.params
+                place = {"horizon": horizon, "fold": position, "role": fold.role}
                 for seed in entrant.seeds:
-                    model = entrant.config
-                    facts = {
-                        **common,
-                        "model": [model.name, model.params],
-                        "seed": seed,
-                        "horizon": horizon,
-                        "fold": position,
-                        "role": fold.role,
-                    }
-                    yield Cell(
-                        address_of(facts), entrant.title, model.name, model.params, seed, horizon, position, fold.role
-                    )
+                    address = address_of({**common, **place, "model": [name, params], "seed": seed})
+                    yield Cell(address, entrant.title, name, params, seed, horizon, position, fold.role)

@@ -2,7 +2,7 @@
 
 Invariants:
 1. Data that failed strict validation never reaches a feature.
-2. What workers read is addressed by content; a worker rebuilds the same table, labels and folds from it.
+2. What workers read is addressed by content and checked against it; they rebuild the same table, labels and folds.
 3. Panels enter through one function, `load_panel`, joins only as of `known_at`.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from karat.core import NS_PER_DAY, InputError, content_hash, iso_date, to_ns
+from karat.core import NS_PER_DAY, DataError, InputError, content_hash, iso_date, to_ns
 from karat.data import Panel, Provenance, QualityReport, Table, asof_join, check_quality, open_source, resample
 from karat.features import FeatureFrame, build, table
 from karat.labels import Fold, LabelFrame, WalkForward, make_labels, usable
@@ -36,11 +36,12 @@ class Prepared:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """The panel of a study with its checks and features."""
+    """The panel of a study with its checks and features; `finest` is the panel before it was resampled."""
 
     panel: Panel
     quality: QualityReport
     features: FeatureFrame
+    finest: Panel
 
 
 def load_panel(config: StudyConfig) -> tuple[Panel, QualityReport]:
@@ -49,6 +50,17 @@ def load_panel(config: StudyConfig) -> tuple[Panel, QualityReport]:
     Raises:
         InputError: no data in the range asked for. DataError: strict validation failed.
     """
+    panel, quality, _ = _load(config)
+    return panel, quality
+
+
+def prepare_dataset(config: StudyConfig) -> Dataset:
+    """Return panel, quality report and features of a study."""
+    panel, quality, finest = _load(config)
+    return Dataset(panel, quality, build(panel, config.features), finest)
+
+
+def _load(config: StudyConfig) -> tuple[Panel, QualityReport, Panel]:
     data = config.data
     _, plugins = split_plugins(config.plugins)
     panel = open_source(data.source, data.params, plugins=plugins).load()
@@ -56,21 +68,15 @@ def load_panel(config: StudyConfig) -> tuple[Panel, QualityReport]:
     for join in config.joins:
         other = open_source(join.source, join.params, plugins=plugins).load()
         panel = asof_join(panel, _renamed(other, join.column, join.name), columns=[join.name])
+    finest = panel
     if data.bars != "1d":
         panel = resample(panel, data.bars)
-    return _between(panel, config), quality
-
-
-def prepare_dataset(config: StudyConfig) -> Dataset:
-    """Return panel, quality report and features of a study."""
-    panel, quality = load_panel(config)
-    return Dataset(panel, quality, build(panel, config.features))
+    return _between(panel, config), quality, finest
 
 
 def save_dataset(dataset: Dataset, folder: Path) -> Path:
     """Write what workers need under its content address and return that folder; existing content is kept."""
-    address = content_hash([dataset.panel.content_hash, dataset.features.frame])[:32]
-    target = folder / address
+    target = folder / _address(dataset.panel, dataset.features.frame)
     if not (target / "meta.json").exists():
         target.mkdir(parents=True, exist_ok=True)
         dataset.panel.frame.write_parquet(target / "panel.parquet")
@@ -80,6 +86,10 @@ def save_dataset(dataset: Dataset, folder: Path) -> Path:
         partial.write_text(json.dumps(meta), encoding="utf-8")
         partial.replace(target / "meta.json")
     return target
+
+
+def _address(panel: Panel, features: pl.DataFrame) -> str:
+    return content_hash([panel.content_hash, features])[:32]
 
 
 def assemble(panel: Panel, features: FeatureFrame, horizons: tuple[str, ...], splits: SplitConfig) -> Prepared:
@@ -96,12 +106,24 @@ def assemble(panel: Panel, features: FeatureFrame, horizons: tuple[str, ...], sp
 
 @functools.lru_cache(maxsize=2)
 def load_prepared(folder: str, horizons: tuple[str, ...], splits: SplitConfig) -> Prepared:
-    """Return what `assemble` gave the parent, from a folder written by `save_dataset`."""
+    """Return what `assemble` gave the parent, from a folder written by `save_dataset`.
+
+    Raises:
+        DataError: the folder does not hold what its name says.
+    """
     path = Path(folder)
-    meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
-    provenance = Provenance(**{**meta["provenance"], "preprocessing": tuple(meta["provenance"]["preprocessing"])})
-    panel = Panel(pl.read_parquet(path / "panel.parquet"), meta["calendar"], provenance)
-    return assemble(panel, FeatureFrame(pl.read_parquet(path / "features.parquet"), (), {}), horizons, splits)
+    try:
+        meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
+        provenance = Provenance(**{**meta["provenance"], "preprocessing": tuple(meta["provenance"]["preprocessing"])})
+        panel = Panel(pl.read_parquet(path / "panel.parquet", hive_partitioning=False), meta["calendar"], provenance)
+        features = pl.read_parquet(path / "features.parquet", hive_partitioning=False)
+        found = _address(panel, features)
+    except (pl.exceptions.PolarsError, OSError, ValueError, TypeError, KeyError) as error:
+        found = str(error).splitlines()[0]
+    if found != path.name:
+        fix = f"delete {path} and run again: it is made anew from the source"
+        raise DataError("prepared data", "content equals its address", rows=[path.name], seen=found, fix=fix)
+    return assemble(panel, FeatureFrame(features, (), {}), horizons, splits)
 
 
 def span_of_tests(prepared: Prepared, horizon: str) -> tuple[int, int]:

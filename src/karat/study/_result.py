@@ -12,7 +12,10 @@ from typing import Any
 
 import polars as pl
 
-from karat.core import DataError
+from karat.core import DataError, InputError
+from karat.study._stored import stored_frame
+
+_SECTIONS = ("run_id", "config", "data", "code", "selection", "cells", "history", "verdict", "environment", "results")
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,18 @@ class RunResult:
 
     @cached_property
     def manifest(self) -> Mapping[str, Any]:
-        """run.json: configuration with every default, verdict, hashes, history, environment."""
+        """run.json: configuration with every default, verdict, hashes, history, environment.
+
+        Raises:
+            DataError: it cannot be read, or sections are missing.
+        """
         try:
             values: Mapping[str, Any] = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+        except (ValueError, OSError) as error:
             raise DataError("run.json", "readable JSON", rows=[str(error)], fix="run the study again") from None
+        missing = [name for name in _SECTIONS if name not in values]
+        if missing:
+            raise DataError("run.json", "every section is there", rows=missing, fix="run the study again")
         return values
 
     @property
@@ -72,8 +82,16 @@ class RunResult:
         return self.frame("equity")
 
     def frame(self, name: str) -> pl.DataFrame:
-        """Return one of the stored result tables, `results/NAME.parquet`."""
-        return pl.read_parquet(self.folder / "results" / f"{name}.parquet")
+        """Return one of the stored result tables, `results/NAME.parquet`.
+
+        Raises:
+            InputError: no such table. DataError: the file is not what run.json says of it.
+        """
+        hashes = self.manifest["results"]
+        if name not in hashes:
+            raise InputError("table", name, allowed=sorted(hashes))
+        path = self.folder / "results" / f"{name}.parquet"
+        return stored_frame(path, hashes[name], table=f"results/{name}", fix="run the study again")
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `karat run --json` prints."""

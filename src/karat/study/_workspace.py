@@ -1,4 +1,7 @@
-"""The workspace: one folder with the ledger, the catalog, finished cells and runs. Nothing in it is ever altered."""
+"""The workspace: one folder with the ledger, the catalog, finished cells and runs.
+
+The ledger and the catalog only grow; everything else can be made again from the sources.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +59,16 @@ class Workspace:
         """Runs: report, results and run.json."""
         return self._folder("runs")
 
+    @property
+    def inputs(self) -> Path:
+        """Tables that were handed over in memory, named by content."""
+        return self._folder("inputs")
+
+    @property
+    def scratch(self) -> Path:
+        """What is under way: nothing here outlives the command that made it, but for one that was killed."""
+        return self._folder("scratch")
+
     def run(self, run_id: str) -> Path:
         """Return the folder of an existing run, by id, unique prefix or `latest`.
 
@@ -66,6 +79,7 @@ class Workspace:
         if run_id == "latest" and names:
             return max((self.runs / name for name in names), key=lambda item: (item / "run.json").stat().st_mtime_ns)
         matches = [name for name in names if name.startswith(run_id)] if run_id else []
+        matches = [run_id] if run_id in matches else matches
         if len(matches) == 1:
             return self.runs / matches[0]
         near = nearest(run_id, names)

@@ -1,0 +1,63 @@
+"""Everything that a study calls by name exists: plug-ins, sources, features, models and their parameters.
+
+Invariants:
+1. All problems are reported at once, each under its path in the study file.
+2. Nothing is loaded but the classes behind the names; data is not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from karat.core import ConfigError, InputError
+from karat.data import open_source
+from karat.features import FEATURES, TIERS
+from karat.models import create
+from karat.study._config import StudyConfig
+from karat.study._plugins import split_plugins
+
+
+def check_names(config: StudyConfig) -> None:
+    """Refuse a study that names what does not exist.
+
+    Raises:
+        ConfigError: one line per problem: path, value seen, what is allowed, the nearest valid name.
+    """
+    try:
+        models, sources = split_plugins(config.plugins)
+    except InputError as error:
+        raise ConfigError(f"study {config.name}", [str(error)]) from None
+    problems = [*_source("data", config.data.source, config.data.params, sources)]
+    for k, join in enumerate(config.joins):
+        problems += _source(f"joins.{k}", join.source, join.params, sources)
+    problems += _features(config)
+    for k, model in enumerate(config.models):
+        try:
+            create(model.name, model.params, seed=config.seed, plugins=models)
+        except InputError as error:
+            problems.append(_under(f"models.{k}", "name" if error.field == "model" else "params", error))
+    if problems:
+        raise ConfigError(f"study {config.name}", problems)
+
+
+def _source(path: str, name: str, params: Mapping[str, Any], plugins: tuple[str, ...]) -> Iterator[str]:
+    try:
+        open_source(name, params, plugins=plugins)
+    except ConfigError as error:
+        yield from (f"{path}.params.{line}" for line in error.problems)
+    except InputError as error:
+        yield _under(path, "source" if error.field == "source" else "params", error)
+
+
+def _features(config: StudyConfig) -> Iterator[str]:
+    for k, name in enumerate(config.features):
+        if name.removeprefix("-") not in {*FEATURES, *TIERS}:
+            yield str(InputError(f"features.{k}", name, allowed=[*TIERS, *sorted({*FEATURES} - {*TIERS})]))
+
+
+def _under(path: str, key: str, error: InputError) -> str:
+    """Return the error's sentence under the path of the study file where its value stands."""
+    text = str(error).removeprefix(f"{error.field}: ")
+    inner = key == "params" and not error.field.endswith(" parameter")
+    return f"{path}.{key}.{error.field.rpartition('.')[2]}: {text}" if inner else f"{path}.{key}: {text}"

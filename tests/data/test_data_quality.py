@@ -107,8 +107,11 @@ def test_strict_stops_and_lenient_reports():
     panel = Panel(frame, "XNYS", load("synthetic", n_days=2).provenance)
     with pytest.raises(DataError) as caught:
         check_quality(panel, strict=True)
+    values = ", ".join(
+        f"{name} {value:g}" for name, value in frame.drop("ts", "known_at", "instrument").row(5, named=True).items()
+    )
     assert str(caught.value) == (
-        "synthetic: got '1 bad row(s)'; rule 'low <= open, close <= high' is broken at "
+        f"synthetic: got '1 bad row(s), first {values}'; rule 'low <= open, close <= high' is broken at "
         "SYN000.SYNTH 2005-01-10T21:00:00Z; correct the rows or drop them; also broken: volume is not negative"
     )
     report = check_quality(panel, strict=False)

@@ -130,9 +130,13 @@ def test_an_empty_selection_is_refused(selection: list[str]) -> None:
 
 
 def test_a_panel_that_serves_nothing_is_refused() -> None:
-    why = "the panel can serve none of them, for example vix_close: needs vix; the panel has close; choose features of"
+    why = "the panel can serve none of them, for example vix_close: needs vix; the panel has close; join a source"
     with pytest.raises(InputError, match=why):
         build(panel(columns=("close",)), "vix8")
+    misspelt = panel(columns=("close",))
+    misspelt = Panel(misspelt.frame.rename({"close": "clsoe"}), misspelt.calendar, misspelt.provenance)
+    with pytest.raises(InputError, match=r"did you mean the column 'clsoe'\? rename it with columns: \{clsoe: close\}"):
+        build(misspelt, "ret_1")
 
 
 def test_a_spec_of_ones_own_needs_no_registration() -> None:

@@ -440,13 +440,12 @@ def test_a_panel_without_closes_or_the_instrument_is_refused() -> None:
         ),
         (
             {"fill": "next_opn"},
-            "fill: got 'next_opn'; Input should be 'next_open', 'next_close' or 'same_close'; "
-            "did you mean 'next_open'?",
+            "fill: got 'next_opn'; allowed: next_open, next_close, same_close; did you mean 'next_open'?",
         ),
-        ({"capital_usd": 0}, "capital_usd: got 0; Input should be greater than 0"),
-        ({"proportional_bps": -1}, "proportional_bps: got -1; Input should be greater than or equal to 0"),
-        ({"fixed_usd": float("nan")}, "fixed_usd: got nan; Input should be a finite number"),
-        ({"delay_bars": -1}, "delay_bars: got -1; Input should be greater than or equal to 0"),
+        ({"capital_usd": 0}, "capital_usd: got 0; allowed: above 0"),
+        ({"proportional_bps": -1}, "proportional_bps: got -1; allowed: 0 or more"),
+        ({"fixed_usd": float("nan")}, "fixed_usd: got nan; allowed: a finite number"),
+        ({"delay_bars": -1}, "delay_bars: got -1; allowed: 0 or more"),
     ],
 )
 def test_a_wrong_spec_is_refused(values: dict[str, Any], line: str) -> None:

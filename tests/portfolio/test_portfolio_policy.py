@@ -211,18 +211,18 @@ def test_positions_of_another_form_are_refused() -> None:
     [
         (
             {"flat_edge": 0.1},
-            "(top level): got {'flat_edge': 0.1}; Value error, flat_edge 0.1 is above full_edge 0.05; lower it",
+            "flat_edge: got 0.1; it is above full_edge, 0.05; lower it",
         ),
         (
             {"mode": "long"},
-            "mode: got 'long'; Input should be 'long_flat_short' or 'long_flat'; did you mean 'long_flat'?",
+            "mode: got 'long'; allowed: long_flat_short, long_flat; did you mean 'long_flat'?",
         ),
         (
             {"vol_target": 0.1},
             "vol_target: unknown key; allowed: bars_per_year, cap, flat_edge, full_edge, gross_cap, mode, "
             "vol_target_frac; did you mean 'vol_target_frac'?",
         ),
-        ({"cap": 0}, "cap: got 0; Input should be greater than 0"),
+        ({"cap": 0}, "cap: got 0; allowed: above 0"),
     ],
 )
 def test_a_wrong_spec_is_refused(values: dict[str, Any], line: str) -> None:

@@ -84,10 +84,14 @@ def wait_until_alone(session: int, seconds: float = 20.0) -> None:
 def wait_for(process: subprocess.Popen[str], pattern: str) -> None:
     """Read the progress until a line matches."""
     assert process.stderr is not None
+    lines = []
     for line in process.stderr:
+        lines.append(line)
         if re.search(pattern, line):
             return
-    raise AssertionError(f"the study ended before {pattern!r} was seen")
+    process.wait()
+    process.stderr.close()
+    raise AssertionError(f"the study ended before {pattern!r} was seen: {''.join(lines)}")
 
 
 def kill(process: subprocess.Popen[str]) -> None:
@@ -170,6 +174,7 @@ def test_twenty_kills_at_random_moments(tmp_path: Path) -> None:
     while calm.poll() is None:
         watch.wait(0.1)
         seconds += 0.1
+    assert calm.returncode == 0
     assert calm.stderr is not None
     calm.stderr.close()
     seen: dict[str, tuple[int, int]] = {}

@@ -94,7 +94,10 @@ def test_a_byte_that_changes_no_value_is_noticed_too(quick: World, tmp_path: Pat
     ("edit", "named"),
     [
         (lambda values: values["config"].update(seed=7), "configuration seed"),
-        (lambda values: values["config"]["market"].update(proportional_bps=0.0), "configuration market.proportional_bps"),
+        (
+            lambda values: values["config"]["market"].update(proportional_bps=0.0),
+            "configuration market.proportional_bps",
+        ),
         (lambda values: values["config"].update(description="words"), "configuration description"),
         (lambda values: values["config"]["data"]["params"].update(seed=9), "configuration data.params.seed"),
         (lambda values: values["config"].pop("golden"), "configuration golden"),
@@ -156,7 +159,9 @@ def test_a_lost_series_of_the_family_is_named(finished: World) -> None:
     second = finished.run(seed=7)
     (trial,) = first.manifest["history"]["trials"]
     (finished.place.series / trial["series"]).unlink()
-    assert again(finished, second).equal or differing(again(finished, second)) == [f"series of trial {trial['id'][:12]}"]
+    assert again(finished, second).equal or differing(again(finished, second)) == [
+        f"series of trial {trial['id'][:12]}"
+    ]
     assert differing(again(finished, first)) == [f"series of trial {trial['id'][:12]}"]
 
 

@@ -29,7 +29,7 @@ _ALLOWED: Final[dict[str, str]] = {
     "bool_parsing": "true or false",
     "string_type": "text",
     "string_pattern_mismatch": "text of the form {pattern}",
-    "too_short": "a list with at least {min_length} entry",
+    "too_short": "a list of {min_length} or more entries",
     "tuple_type": "a list, e.g. [first, second]",
     "dict_type": "keys and values",
     "model_type": "keys and values",
@@ -89,7 +89,7 @@ def _allowed(message: str, kind: str, context: Mapping[str, Any]) -> str:
     if words is None:
         return str(context["error"]) if kind == "value_error" else message
     options = {"options": ", ".join(_options(context))} if "expected" in context else {}
-    return "allowed: " + words.format(**context | options)
+    return "allowed: " + words.format(**{**context, **options})
 
 
 def _guess(value: object, kind: str, context: Mapping[str, Any]) -> str:

@@ -126,7 +126,12 @@ def check_file(path: Path) -> None:
     if path.is_file():
         return
     if not path.parent.is_dir():
-        raise InputError("path", str(path), why=f"there is no folder '{path.parent}'", fix="correct the path; it starts at the current folder")
+        raise InputError(
+            "path",
+            str(path),
+            why=f"there is no folder '{path.parent}'",
+            fix="correct the path; it starts at the current folder",
+        )
     there = sorted(item.name for item in path.parent.iterdir() if item.is_file())
     guess = nearest(path.name, there)
     fix = (

@@ -32,7 +32,7 @@ _SHOWN: Final = 20
 
 @dataclass(frozen=True)
 class Finding:
-    """One broken rule: the first rows that break it, how many there are, what to do, and the first row's values."""
+    """One broken rule: the first rows that break it, how many there are, and what to do."""
 
     table: str
     rule: str
@@ -40,7 +40,6 @@ class Finding:
     rows: tuple[str, ...]
     n_rows: int
     remedy: str
-    seen: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain facts."""
@@ -94,26 +93,29 @@ def check_rows(frame: pl.DataFrame, *, calendar: str, table: str, strict: bool =
         DataError: strict, and a rule of severity error is broken.
     """
     applied = [rule for rule in RULES if set(rule.needs) <= set(frame.columns)]
-    findings = []
-    for rule in applied:
-        bad = rule.check(frame, calendar)
-        if len(bad):
-            findings.append(_finding(table, rule, bad))
+    broken = {rule: bad for rule in applied if len(bad := rule.check(frame, calendar))}
+    findings = [_finding(table, rule, bad) for rule, bad in broken.items()]
     for item in findings:
         log_violation("data rule broken", **item.to_dict())
     errors = [item for item in findings if item.severity == "error"]
     if strict and errors:
         first, others = errors[0], [item.rule for item in errors[1:]]
         fix = first.remedy + (f"; also broken: {'; '.join(others)}" if others else "")
-        seen = f"{first.n_rows} bad row(s); the first has {first.seen}"
+        seen = next(_seen(bad) for rule, bad in broken.items() if rule.name == first.rule)
         raise DataError(table, first.rule, rows=first.rows, seen=seen, fix=fix)
     return QualityReport(table, not errors, len(frame), tuple(findings), tuple(rule.name for rule in applied))
 
 
 def _finding(table: str, rule: Rule, bad: pl.DataFrame) -> Finding:
     shown = [f"{name} {iso(ts)}" for name, ts in bad.select("instrument", "ts").head(_SHOWN).rows()]
-    values = ", ".join(f"{key} {value:g}" for key, value in bad.drop("ts", "known_at", "instrument").row(0, named=True).items())
-    return Finding(table, rule.name, rule.severity, tuple(shown), len(bad), rule.remedy, values)
+    return Finding(table, rule.name, rule.severity, tuple(shown), len(bad), rule.remedy)
+
+
+def _seen(bad: pl.DataFrame) -> str:
+    """Return how many rows are bad and the values of the first one, for a message."""
+    values = bad.select(pl.exclude("ts", "known_at", "instrument")).row(0, named=True)
+    shown = ", ".join(f"{name} {'nothing' if value is None else f'{value:g}'}" for name, value in values.items())
+    return f"{len(bad)} bad row(s), first {shown}"
 
 
 def _duplicates(frame: pl.DataFrame, _: str) -> pl.DataFrame:

@@ -13,8 +13,8 @@ from typing import Final
 
 import polars as pl
 
-from karat.core import InputError
-from karat.data import Panel
+from karat.core import InputError, nearest
+from karat.data import OHLCV, Panel
 from karat.features._registry import FEATURES, TIERS
 from karat.features._spec import FeatureSpec
 
@@ -86,9 +86,19 @@ def resolve(selection: Selection, panel: Panel) -> tuple[tuple[FeatureSpec, ...]
             "features",
             [spec.name for spec in specs],
             why=f"the panel can serve none of them, for example {name}: {reason}",
-            fix=f"choose features of the columns {', '.join(panel.values)}",
+            fix=_remedy([column for spec in specs for column in spec.inputs], panel),
         )
     return usable, absent
+
+
+def _remedy(needed: Sequence[str], panel: Panel) -> str:
+    """Return what to do about columns that a panel lacks: a likely misspelling, else what can be done."""
+    foreign = [name for name in panel.values if name not in OHLCV]
+    for column in needed:
+        guess = nearest(column, foreign)
+        if guess and column not in panel.values:
+            return f"did you mean the column '{guess}'? rename it with columns: {{{guess}: {column}}}"
+    return f"join a source that has the column, or choose features of the columns {', '.join(panel.values)}"
 
 
 def _names(item: str) -> tuple[str, ...]:

@@ -82,7 +82,10 @@ def make_labels(panel: Panel, horizon: str) -> LabelFrame:
     """
     bars = horizon_bars(horizon)
     if "close" not in panel.frame.columns:
-        raise InputError("panel", list(panel.values), allowed="a column 'close'", why="labels are returns of it")
+        fix = "rename the column of prices, e.g. columns: {settle: close}"
+        raise InputError(
+            "panel", list(panel.values), allowed="a column 'close'", why="labels are returns of it", fix=fix
+        )
     _check_prices(panel)
     parts, dropped = [], {}
     for (name,), part in panel.frame.group_by(["instrument"], maintain_order=True):

@@ -69,7 +69,9 @@ class WalkForward:
         first = self._first_test(axis)
         blocks = np.array_split(np.arange(first, len(axis)), self.test_folds) if self.test_folds else []
         if blocks and len(blocks[-1]) == 0:
-            raise self._too_little(axis, first, f"the Test period has {len(axis) - first} bars for {self.test_folds} test_folds")
+            raise self._too_little(
+                axis, first, f"the Test period has {len(axis) - first} bars for {self.test_folds} test_folds"
+            )
         limit = int(axis.start[first:].min()) if blocks else None
         folds = [Fold(k, "select", *parts) for k, parts in enumerate(self._select(axis, first, limit))]
         for k, block in enumerate(blocks):
@@ -104,13 +106,17 @@ class WalkForward:
         early = self._ending_before(axis, first, limit)
         valid = axis.mark(np.flatnonzero(early)[-self.valid_bars :])
         if valid.sum() < self.valid_bars:
-            raise self._too_little(axis, first, f"{int(valid.sum())} bars are left for Valid, {self.valid_bars} are needed")
+            raise self._too_little(
+                axis, first, f"{int(valid.sum())} bars are left for Valid, {self.valid_bars} are needed"
+            )
         begin = int(np.flatnonzero(valid)[0])
         train = self._ending_before(axis, begin, int(axis.start[valid].min()))
         if self.train_bars is not None:
             train = axis.mark(np.flatnonzero(train)[-self.train_bars :])
         if train.sum() < self.min_train_bars:
-            raise self._too_little(axis, first, f"{int(train.sum())} bars are left for Train, {self.min_train_bars} are needed")
+            raise self._too_little(
+                axis, first, f"{int(train.sum())} bars are left for Train, {self.min_train_bars} are needed"
+            )
         return train, valid
 
     def _ending_before(self, axis: Axis, first: int, limit: int | None) -> Bools:

@@ -18,8 +18,8 @@ quantile regression (Fernandes, Guerre and Horta, 2021). One slope for all level
 and Yuan, 2008), which on heavy tails estimates a location about as well as least squares does on normal ones.
 
 Averaged over levels, the derivative by m depends on z - m alone, and with a kernel of half width h exp(g) the
-derivative by g is exp(g) times a function of v = (z - m - a_0) exp(-g) alone. Both functions are tabulated once, so that
-a gradient costs one look-up a row instead of one comparison a row and level.
+derivative by g is exp(g) times a function of v = (z - m - a_0) exp(-g) alone. Both functions are tabulated once, so
+that a gradient costs one look-up a row instead of one comparison a row and level.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from karat.core import InputError
 from karat.data import horizon_bars
 from karat.evidence import Case, Check, TrialSeries, Verdict, judge, matched_excess
 from karat.kernels import sharpe
@@ -22,7 +23,7 @@ from karat.study._context import Run
 from karat.study._entries import record_series
 from karat.study._history import History, read_series, store_series, unstored
 from karat.study._plan import Entrant
-from karat.study._score import Scored, score, skill_terms, trade
+from karat.study._score import Scored, edges, score, skill_terms, trade
 
 LOSSES = ("pinball", "crps", "log_loss", "brier")
 _DELAY_SHARE = 10  # gate 3 enters a tenth of the horizon later, at least one bar
@@ -85,6 +86,24 @@ def select(run: Run) -> Selection:
     at_primary = losses[run.config.primary_horizon]
     best = min(run.plan.candidates, key=lambda entrant: at_primary[entrant.title])
     return Selection(losses, best.title, best.trial[run.config.primary_horizon], skill, money)
+
+
+def require_trades(run: Run) -> None:
+    """Refuse to open `Test` for a policy under which no candidate trades: its worth could not be judged.
+
+    Raises:
+        InputError: the policy keeps every candidate in cash on `Valid`; says the largest edge that one forecast.
+    """
+    policy, largest = run.config.policy, -np.inf
+    for entrant in run.plan.candidates:
+        found = _scored(run, entrant, run.config.primary_horizon, "select")
+        if not found.simulation.fills.is_empty():
+            return
+        edge = edges(found.forecast)
+        largest = max(largest, float(edge.max() if policy.mode == "long_flat" else np.abs(edge).max()))
+    why = f"no candidate trades on Valid (zero trades): the largest edge forecast is {largest:.3g}"
+    fix = f"allowed: flat_edge up to that; {policy.mode} is the mode; Test was not opened"
+    raise InputError("policy.flat_edge", policy.flat_edge, why=why, fix=fix)
 
 
 def score_tests(run: Run, selection: Selection) -> Tests:

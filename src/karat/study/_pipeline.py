@@ -7,6 +7,7 @@ Invariants:
 4. A finished cell is never run twice; the ledger holds one entry for each.
 5. Everything after the cells depends on their stored forecasts and on the recorded history only.
 6. Ctrl-C anywhere ends with `Interrupted`, which says how to go on; what is finished stays finished.
+7. A policy under which no candidate trades is refused before `Test` is opened.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from karat.study._entries import open_tests, record_cell, record_selection, reco
 from karat.study._executor import Executor, make_executor
 from karat.study._guards import FreshProcess, static_checks
 from karat.study._history import History, read_history
-from karat.study._judge import Selection, Tests, judge_study, score_tests, select, store_trials
+from karat.study._judge import Selection, Tests, judge_study, require_trades, score_tests, select, store_trials
 from karat.study._names import check_names
 from karat.study._plan import make_plan
 from karat.study._prepare import assemble, prepare_dataset, save_dataset
@@ -78,6 +79,7 @@ def _stages(run: Run, executor: Executor, recorded: History | None) -> RunResult
     _finish(run, executor, run.plan.of_role("select"), "selection")
     selection = select(run)
     record_selection(run, selection)
+    require_trades(run)
     repeated = _repeat(run, selection)
     try:
         open_tests(run)

@@ -93,6 +93,21 @@ class RunResult:
         path = self.folder / "results" / f"{name}.parquet"
         return stored_frame(path, hashes[name], table=f"results/{name}", fix="run the study again")
 
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What the verdict cannot speak of: nothing traded, features that the data cannot serve."""
+        found = []
+        if self.trades.is_empty():
+            found.append(
+                "No trades: the policy never left cash on the test dates, so nothing about money was tested. "
+                f"flat_edge is {self.config['policy']['flat_edge']:g}, and no forecast had a larger edge."
+            )
+        absent = self.manifest["features_absent"]
+        if absent:
+            reasons = "; ".join(f"{name} {why}" for name, why in sorted(absent.items()))
+            found.append(f"{len(absent)} features are absent because this panel cannot serve them: {reasons}.")
+        return tuple(found)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `karat run --json` prints."""
         verdict = self.manifest["verdict"]
@@ -106,6 +121,7 @@ class RunResult:
             "detectable_sharpe": verdict["detectable_sharpe"],
             "selected": self.manifest["selection"]["selected"],
             "report": str(self.report),
+            "warnings": list(self.warnings),
             "run_id": self.run_id,
         }
 

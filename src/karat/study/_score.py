@@ -128,11 +128,20 @@ def trade(forecast: Forecast, venue: Venue, *, delay: int = 0, cost_factor: floa
 
 def skill_terms(candidate: Scored, baseline: Scored) -> np.ndarray:
     """Return (d,) Clark–West terms of the candidate's medians at the baseline's scale, averaged per date."""
-    base = baseline.forecast.quantiles
-    scale = (base[:, INNER.stop - 1] - base[:, INNER.start]) / _NORMAL_90
-    median = candidate.forecast.quantiles[:, MEDIAN]
-    terms = clark_west(candidate.values, base[:, MEDIAN], median, scale)
+    base, median = baseline.forecast, candidate.forecast.quantiles[:, MEDIAN]
+    terms = clark_west(candidate.values, base.quantiles[:, MEDIAN], median, _scale(base))
     return date_means(candidate.dates, candidate.forecast.ts, terms)
+
+
+def edges(forecast: Forecast) -> np.ndarray:
+    """Return (n,) median over scale: what the policy turns into a direction."""
+    scale = _scale(forecast)
+    return np.asarray(np.divide(forecast.quantiles[:, MEDIAN], scale, out=np.zeros(len(scale)), where=scale > 0))
+
+
+def _scale(forecast: Forecast) -> np.ndarray:
+    inner = forecast.quantiles[:, INNER]
+    return np.asarray((inner[:, -1] - inner[:, 0]) / _NORMAL_90)
 
 
 def date_means(dates: np.ndarray, ts: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -115,11 +115,7 @@ def _warnings(result: RunResult) -> Iterator[str]:
     yield from dict.fromkeys(manifest["notes"])
     if manifest["history"]["fresh"]:
         yield "History before this ledger is unknown: trials made elsewhere are added by prior_trials."
-    if result.trades.is_empty():
-        yield "No trades: the policy never left cash on the test dates, so nothing about money was tested."
-    absent = manifest["features_absent"]
-    if absent:
-        yield f"{len(absent)} features are absent because this panel cannot serve them: {', '.join(sorted(absent))}."
+    yield from result.warnings
 
 
 def _features(manifest: Mapping[str, Any]) -> Iterator[FeatureRow]:

@@ -1,0 +1,50 @@
+"""The pages about models: the example keeps the contract, the table names every model and default."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from karat.models import MODELS
+from karat.models.contract import ForecasterContract
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def _example() -> dict[str, Any]:
+    text = (DOCS / "how-to" / "add-a-forecaster.md").read_text(encoding="utf-8")
+    space: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", text, flags=re.S):
+        exec(block, space)
+    return space
+
+
+SUITE: ForecasterContract = _example()["TestRollingQuantiles"]()
+
+
+@pytest.mark.req("EXP-08")
+@pytest.mark.parametrize("name", [name for name in dir(SUITE) if name.startswith("test_")])
+def test_the_example_keeps_the_contract(name: str) -> None:
+    getattr(SUITE, name)()
+
+
+@pytest.mark.req("EXP-08")
+def test_the_page_draws_the_interface() -> None:
+    text = (DOCS / "how-to" / "add-a-forecaster.md").read_text(encoding="utf-8")
+    assert "```mermaid" in text
+    assert all(word in text for word in ("karat.model", "karat.source", "plugins:", "_state()", "_restore(state)"))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_table_names_every_model_and_default(name: str) -> None:
+    text = (DOCS / "reference" / "models.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+    if "as `lightgbm`" in row:
+        assert MODELS[name].PARAMS == MODELS["lightgbm"].PARAMS
+        return
+    for key, param in MODELS[name].PARAMS.items():
+        assert f"`{key}` {param.default}" in row, key
+    assert ("baseline" in row) == MODELS[name].baseline

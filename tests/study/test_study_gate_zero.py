@@ -121,7 +121,7 @@ def test_a_fresh_process_that_fails_says_why(world: World, tmp_path: Path, monke
     monkeypatch.setattr(_guards, "_plain", lambda task: task)
     fresh = FreshProcess({"cell": {}}, "0" * 64, tmp_path / "scratch")  # type: ignore[arg-type]
     try:
-        with pytest.raises(EnvironmentProblem, match="the fresh process failed: .*; the same command resumes"):
+        with pytest.raises(EnvironmentProblem, match=r"the fresh process failed: .*; the same command resumes"):
             fresh.checks()
     finally:
         fresh.stop()

@@ -2,54 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import typer
 
-from karat.cli._options import Debug, Json, Study
-from karat.cli._output import emit, errors
+from karat.cli._options import Debug, Json, Sets, Study
+from karat.cli._output import emit, errors, table
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()
-def show(study: Study, json: Json = False, debug: Debug = False) -> None:
-    """Print a study with every default filled in, and where each value came from."""
+def show(study: Study, sets: Sets = None, json: Json = False, debug: Debug = False) -> None:
+    """Print a study with every default filled in, and where each value came from: option, environment, file, default."""
     with errors(as_json=json, debug=debug):
-        from karat.study import read_study
+        from karat.cli._settings import read_settings
 
-        config = read_study(study)
-        lines = list(_lines(config.model_dump(mode="json"), config.model_dump(mode="json", exclude_unset=True)))
-        emit(config.model_dump(mode="json"), "\n".join(lines), as_json=json)
+        settings = read_settings(study, sets)
+        rows = settings.rows()
+        facts = {
+            "config": settings.config.model_dump(mode="json"),
+            "sources": {path: source for path, _, source in rows},
+        }
+        shown = [(path, _plain(value), source) for path, value, source in rows]
+        emit(facts, table(("setting", "value", "from"), shown), as_json=json)
 
 
 @app.command()
-def check(study: Study, json: Json = False, debug: Debug = False) -> None:
-    """Validate a study file without running it."""
+def check(study: Study, sets: Sets = None, json: Json = False, debug: Debug = False) -> None:
+    """Check a study file without running it: keys, values, and every name it mentions; data is not read."""
     with errors(as_json=json, debug=debug):
-        from karat.study import read_study
+        from karat.cli._settings import read_settings
 
-        config = read_study(study)
+        config = read_settings(study, sets).config
         emit({"ok": True, "name": config.name}, f"{study}: ok", as_json=json)
 
 
 @app.command()
-def schema(debug: Debug = False) -> None:
+def schema(
+    json: Json = False,  # it is JSON anyway: accepted so that every verb takes it
+    debug: Debug = False,
+) -> None:
     """Print the JSON Schema of study files."""
-    with errors(as_json=False, debug=debug):
+    with errors(as_json=json, debug=debug):
         from karat.study import study_schema
 
         emit(study_schema(), "", as_json=True)
 
 
-def _lines(values: Any, given: Any, path: str = "") -> Any:
-    if isinstance(values, dict) and values:
-        for key, value in values.items():
-            inner = given.get(key) if isinstance(given, dict) else None
-            yield from _lines(value, inner, f"{path}.{key}" if path else key)
-    elif isinstance(values, list) and values and isinstance(values[0], dict):
-        for k, value in enumerate(values):
-            inner = given[k] if isinstance(given, list) and k < len(given) else None
-            yield from _lines(value, inner, f"{path}.{k}")
-    else:
-        yield f"{path} = {values!r}  ({'file' if given is not None else 'default'})"
+def _plain(value: object) -> str:
+    """Return a value as YAML would have it on one line."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_plain, value))}]"
+    return (
+        {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else str(value)
+    )

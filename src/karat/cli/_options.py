@@ -20,3 +20,7 @@ WorkspaceDir = Annotated[
     ),
 ]
 Study = Annotated[Path, typer.Argument(help="A study file, e.g. studies/quickstart.yaml.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change one value, e.g. splits.test_frac=0.4; may be repeated. Wins over the file."),
+]

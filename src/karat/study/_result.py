@@ -98,14 +98,14 @@ class RunResult:
         """What the verdict cannot speak of: nothing traded, features that the data cannot serve."""
         found = []
         if self.trades.is_empty():
-            found.append(
-                "No trades: the policy never left cash on the test dates, so nothing about money was tested. "
-                f"flat_edge is {self.config['policy']['flat_edge']:g}, and no forecast had a larger edge."
-            )
-        absent = self.manifest["features_absent"]
-        if absent:
-            reasons = "; ".join(f"{name} {why}" for name, why in sorted(absent.items()))
-            found.append(f"{len(absent)} features are absent because this panel cannot serve them: {reasons}.")
+            policy = self.config["policy"]
+            terms = f"mode {policy['mode']}, flat_edge {policy['flat_edge']:g}"
+            why = "the policy never left cash on the test dates, so nothing about money was tested"
+            found.append(f"No trades: {why} ({terms}).")
+        reasons: dict[str, list[str]] = {}
+        for name, why in sorted(self.manifest["features_absent"].items()):
+            reasons.setdefault(why, []).append(name)
+        found += [f"Absent features: {', '.join(names)}: {why}." for why, names in reasons.items()]
         return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:

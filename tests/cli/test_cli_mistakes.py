@@ -45,8 +45,9 @@ def csv(text: str, **params: Any) -> Callable[[dict[str, Any], Path], None]:
     def edit(study: dict[str, Any], folder: Path) -> None:
         (folder / "prices.csv").write_text(text, encoding="utf-8")
         settings = {"path": str(folder / "prices.csv"), "instrument": "ABC.XNYS", "licence": "own data"} | params
+        features = settings.pop("features", ["ret_1"])
         study["data"] = {"source": "csv", "params": settings}
-        study["features"] = ["ret_1"]
+        study["features"] = features
 
     return edit
 
@@ -79,7 +80,31 @@ def twice(n: int = 30) -> str:
     return "\n".join([*lines[:6], lines[5], *lines[6:]])
 
 
+def file(name: str, content: str, **data: Any) -> Callable[[dict[str, Any], Path], None]:
+    """Return an edit that writes a file and points the source at it."""
+
+    def edit(study: dict[str, Any], folder: Path) -> None:
+        (folder / name).write_text(content, encoding="utf-8")
+        params = {"path": str(folder / name), "licence": "own data", "instrument": "ABC.XNYS"} | data.get("params", {})
+        study["data"] = {"source": data["source"], "params": params}
+
+    return edit
+
+
+def without(key: str) -> Callable[[dict[str, Any], Path], None]:
+    """Return an edit that leaves a key out."""
+    return lambda study, _folder: study.pop(key)
+
+
 NAIVE = "timestamp,close\n2015-01-02 09:30:00,100\n2015-01-02 10:30:00,101\n"
+SLASHES = "date,close\n01/02/2015,100\n01/05/2015,101\n"
+EPOCH = "timestamp,close\n1420236000,100\n1420495200,101\n"
+SUNDAY = "date,close\n2015-01-02,100\n2015-01-04,101\n"
+CONTRADICTION = "date,close\n2015-01-02,100\n2015-01-02,101\n2015-01-05,101\n"
+NO_CLOSE = "\n".join(
+    ",".join(cell for k, cell in enumerate(line.split(",")) if k != 4) for line in days(400).splitlines()
+)
+VIX = {"source": "bundled", "params": {"dataset": "vix"}, "column": "vix", "name": "vix"}
 
 MISTAKES: list[tuple[str, Callable[[dict[str, Any], Path], None], list[str]]] = [
     ("typo in a key", at("horizonz", ["1d"]), ["horizonz", "unknown key", "did you mean 'horizons'"]),
@@ -102,7 +127,6 @@ MISTAKES: list[tuple[str, Callable[[dict[str, Any], Path], None], list[str]]] = 
     ("no data in range", at("data.start", "2090-01-01"), ["2090-01-01", "no data"]),
     ("end before start", at("data", BASE["data"] | {"start": "2007-01-01", "end": "2006-01-01"}), ["2006-01-01"]),
     ("a date that is none", at("data.start", "2015-13-01"), ["data.start", "2015-13-01"]),
-    ("too few test dates for the folds", at("splits.test_folds", 50), ["bars"]),
     ("valid longer than the data", at("splits.valid_bars", 5000), ["bars"]),
     ("horizon longer than the data", at("data.params", {"seed": 3, "n_days": 25}), []),
     ("test share above one", at("splits.test_frac", 1.5), ["splits.test_frac", "1.5", "less than 1"]),
@@ -126,6 +150,56 @@ MISTAKES: list[tuple[str, Callable[[dict[str, Any], Path], None], list[str]]] = 
     ("wrong column", csv(days().replace("close", "clsoe")), ["clsoe"]),
     ("naive time zone", csv(NAIVE), ["time zone"]),
     ("missing file", at("data", {"source": "csv", "params": {"path": "no/such.csv"}}), ["such.csv"]),
+    ("no name", without("name"), ["name", "required key is missing"]),
+    ("no data", without("data"), ["data", "required key is missing"]),
+    ("no source", at("data", {"params": {}}), ["data.source", "required key is missing"]),
+    ("a list where keys belong", at("splits", [0.5]), ["splits", "[0.5]", "keys and values"]),
+    ("one word where a list belongs", at("features", "a20"), ["features", "'a20'", "a list"]),
+    ("nothing but baselines", at("models", [{"name": "ewma"}]), ["models", "ewma", "candidate"]),
+    ("a model's parameter out of bounds", at("models.0.params", {"l1_ratio": 7}), ["models.0.params", "7", "from"]),
+    ("the seed as a parameter", at("models.0.params", {"seed": 7}), ["models.0.params.seed", "7", "set seed"]),
+    ("no features", at("features", []), ["features", "no feature is selected"]),
+    ("every feature taken out again", at("features", ["ret_1", "-ret_1"]), ["features", "no feature is selected"]),
+    ("bars that do not exist", at("data.bars", "4h"), ["data.bars", "4h", "week"]),
+    ("no worker", at("executor.workers", 0), ["executor.workers", "got 0", "1 or more"]),
+    ("a switch that is a word", at("golden", "perhaps"), ["golden", "perhaps", "true or false"]),
+    ("a source parameter of another type", at("data.params", {"n_days": "many"}), ["n_days", "many"]),
+    ("a source parameter out of bounds", at("data.params", {"n_days": -5}), ["n_days", "-5"]),
+    ("no dataset", at("data", {"source": "bundled"}), ["data.params.dataset", "add dataset"]),
+    ("no path", at("data", {"source": "csv"}), ["data.params.path", "add path"]),
+    ("a path that is a number", at("data", {"source": "csv", "params": {"path": 5}}), ["path", "got 5", "a file name"]),
+    ("a table in memory from a file", at("data", {"source": "frame"}), ["frame"]),
+    ("no licence", csv(days(), licence=""), ["licence", "every dataset states its licence"]),
+    ("typo in a file name", csv(days(), path="prizes.csv"), ["prizes.csv"]),
+    ("an instrument without its venue", csv(days(), instrument="ABC"), ["instrument", "ABC", "SYMBOL.VENUE"]),
+    ("an unknown calendar", csv(days(), calendar="NYSE!"), ["calendar", "NYSE!"]),
+    ("an unknown time zone", csv(NAIVE, tz="Mars/Olympus"), ["Mars/Olympus"]),
+    ("a day without a session", csv(SUNDAY), ["2015-01-04", "no session", "off_session='drop'"]),
+    ("rows that contradict each other", csv(CONTRADICTION), ["share a time", "never repaired"]),
+    ("a word for a price", csv(days(close={4: "n.a1"})), ["close", "n.a1", "row 5"]),
+    ("an infinite price", csv(days(close={4: float("inf")})), ["finite", "row 5"]),
+    ("dates with slashes", csv(SLASHES), ["01/02/2015", "date_format"]),
+    ("whole numbers for times", csv(EPOCH), ["time_unit", "ns"]),
+    ("prices from the future", csv(days().replace("2015-", "2095-")), ["2095"]),
+    ("no rows", csv("date,close\n"), ["0 rows", "the table is empty"]),
+    ("an empty file", csv(""), ["prices.csv", "the file is empty"]),
+    ("no closing price", csv(NO_CLOSE, features=["volume"]), ["a column 'close'", "columns:"]),
+    ("no Parquet", file("x.parquet", "words", source="parquet"), ["x.parquet", "readable as Parquet"]),
+    ("no database", file("x.sqlite", "words", source="sqlite", params={}), ["x.sqlite"]),
+    ("a join from an unknown source", at("joins", [VIX | {"source": "cboe"}]), ["joins.0.source", "cboe", "bundled"]),
+    ("a join without the column", at("joins", [VIX | {"column": "close"}]), ["joins.column", "close", "vix"]),
+    ("a join of other years", at("joins", [VIX]), ["2005", "2014"]),
+    ("Test before the data", at("splits.test_start", "1999-01-01"), ["test_start", "1999-01-01", "2005"]),
+    (
+        "more folds than test dates",
+        at("splits", BASE["splits"] | {"test_frac": 0.02, "test_folds": 30}),
+        ["30 test_folds"],
+    ),
+    (
+        "zero trades",
+        at("policy", {"flat_edge": 30, "full_edge": 40}),
+        ["policy.flat_edge", "30", "zero trades", "Test was not opened"],
+    ),
 ]
 
 

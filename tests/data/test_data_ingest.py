@@ -258,7 +258,8 @@ def test_the_missing_data_policy(csv):
     with pytest.raises(DataError) as caught:
         csv(text)
     assert str(caught.value) == (
-        "prices.csv: got 'open, close without a value in 2 row(s)'; rule 'no value is missing (NaN or empty)' is broken at "
+        "prices.csv: got 'open, close without a value in 2 row(s)'; "
+        "rule 'no value is missing (NaN or empty)' is broken at "
         "SPY.XNYS 2024-07-03T17:00:00Z, SPY.XNYS 2024-07-05T20:00:00Z; "
         "fill them in, or pass missing='drop' or missing='keep'"
     )

@@ -99,8 +99,9 @@ def test_files_stay_readable() -> None:
 
 def test_nothing_unfinished_landed() -> None:
     words = ("NotImplementedError", "TODO", "FIXME", "except Exception")
-    found = [f"{path.name}: {word}" for path in FILES for word in words if word in path.read_text()]
-    assert found == []
+    found = {f"{path.parent.name}/{path.name}: {word}" for path in FILES for word in words if word in path.read_text()}
+    # the supervisor of every verb turns what nobody expected into a message and exit code 3
+    assert found == {"cli/_output.py: except Exception"}
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:

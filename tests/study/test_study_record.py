@@ -151,7 +151,7 @@ def test_five_seeds_are_five_cells_a_fold_and_one_trial(quick: World, plugins: P
 
 @pytest.mark.req("EVAL-19")
 def test_scores_by_instrument_pooled_and_macro(quick: World, tmp_path: Path) -> None:
-    long, short = prices(), prices(seed=9).tail(560)
+    long, short = prices(), prices(seed=9).head(700)
     frame = pl.concat(
         [long.with_columns(instrument=pl.lit("AAA.XNYS")), short.with_columns(instrument=pl.lit("BBB.XNYS"))]
     )

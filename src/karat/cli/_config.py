@@ -12,7 +12,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def show(study: Study, sets: Sets = None, json: Json = False, debug: Debug = False) -> None:
-    """Print a study with every default filled in, and where each value came from: option, environment, file, default."""
+    """Print a study with every default filled in, and where each value came from."""
     with errors(as_json=json, debug=debug):
         from karat.cli._settings import read_settings
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json as jsonlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from karat.cli._options import Debug, Json, WorkspaceDir
 from karat.cli._output import emit, errors, table
+from karat.cli._place import existing_workspace
+
+if TYPE_CHECKING:
+    from karat.data import Catalog, Panel
 
 app = typer.Typer(no_args_is_help=True)
 Source = Annotated[str, typer.Argument(help="A source, e.g. bundled, csv, synthetic.")]
@@ -20,17 +24,22 @@ Param = Annotated[list[str] | None, typer.Option("--param", "-p", help="A parame
 def list_(workspace: WorkspaceDir = None, json: Json = False, debug: Debug = False) -> None:
     """List the sources and what the catalog holds."""
     with errors(as_json=json, debug=debug):
-        from karat.data import SOURCES, Catalog
-        from karat.study import Workspace
+        from karat.data import SOURCES
 
-        entries = Catalog(Workspace.at(workspace).catalog).entries()
-        rows = [(entry.name, entry.content[:16], str(entry.rows)) for entry in entries]
-        text = "sources: " + ", ".join(SOURCES) + "\n\n" + table(("in the catalog", "content", "rows"), rows)
-        facts = {
-            "sources": list(SOURCES),
-            "catalog": [dict(zip(("name", "content", "rows"), row, strict=True)) for row in rows],
-        }
-        emit(facts, text, as_json=json)
+        place = workspace or Path("workspace")
+        entries = _catalog(place).entries() if place.exists() else ()
+        keys = ("name", "version", "rows", "first", "last", "content", "licence")
+        kept = [{key: getattr(entry, key) for key in keys} for entry in entries]
+        sources = {name: list(kind.parameters()) for name, kind in SOURCES.items()}
+        text = table(
+            ("source", "parameters (-p key=value)"), [(name, ", ".join(keys)) for name, keys in sources.items()]
+        )
+        rows = [
+            (row["name"], row["version"], row["rows"], row["first"], row["last"], row["content"][:16]) for row in kept
+        ]
+        header = ("in the catalog", "version", "rows", "first", "last", "content")
+        text += "\n\n" + (table(header, rows) if rows else f"the catalog of {place} is empty")
+        emit({"sources": sources, "catalog": kept}, text, as_json=json)
 
 
 @app.command()
@@ -53,17 +62,21 @@ def check(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Check a source's quality; strict stops at errors, lenient reports them."""
+    """Check a source's quality; strict refuses data with errors, lenient reports every finding and exits 1."""
     with errors(as_json=json, debug=debug):
         from karat.data import check_quality
 
         report = check_quality(_load(source, param), strict=strict)
-        rows = [(item.severity, item.rule, str(len(item.rows)), item.remedy) for item in report.findings]
-        facts = {
-            "passed": report.passed,
-            "findings": [dict(zip(("severity", "rule", "rows", "remedy"), row, strict=True)) for row in rows],
-        }
-        emit(facts, table(("severity", "rule", "rows", "remedy"), rows) if rows else "no findings", as_json=json)
+        rows = [
+            (item.severity, item.rule, item.n_rows, item.rows[0] if item.rows else "", item.remedy)
+            for item in report.findings
+        ]
+        header = ("severity", "rule", "rows", "first", "what to do")
+        text = f"{len(report.rules)} rules, {report.n_rows} rows: {'passed' if report.passed else 'NOT passed'}"
+        text += "\n\n" + table(header, rows) if rows else ", no findings"
+        emit(report.to_dict(), text, as_json=json)
+        if not report.passed:
+            raise SystemExit(1)
 
 
 @app.command()
@@ -77,39 +90,36 @@ def add(
 ) -> None:
     """Load a source, check it strictly and keep it in the catalog with digests, provenance and licence."""
     with errors(as_json=json, debug=debug):
-        from karat.data import Catalog, check_quality
-        from karat.study import Workspace
+        from karat.data import check_quality
 
         panel = _load(source, param)
         check_quality(panel, strict=True)
-        entry = Catalog(Workspace.at(workspace).catalog).add(panel, name)
-        emit(
-            {"name": entry.name, "content": entry.content, "rows": entry.rows}, f"{name}: {entry.content}", as_json=json
-        )
+        entry = _catalog(workspace or Path("workspace")).add(panel, name)
+        keys = ("name", "version", "rows", "file", "sha256", "md5", "content", "licence")
+        text = f"{name} version {entry.version}: {entry.rows} rows, content {entry.content}"
+        emit({key: getattr(entry, key) for key in keys}, text, as_json=json)
 
 
 @app.command()
 def verify(workspace: WorkspaceDir = None, json: Json = False, debug: Debug = False) -> None:
     """Check every file of the catalog against its digests; exit 1 if one differs."""
     with errors(as_json=json, debug=debug):
-        from karat.data import Catalog
-        from karat.study import Workspace
-
-        problems = [str(problem) for problem in Catalog(Workspace.at(workspace).catalog).verify()]
+        problems = [str(problem) for problem in _catalog(existing_workspace(workspace).root).verify()]
         emit({"ok": not problems, "problems": problems}, "\n".join(problems) or "catalog ok", as_json=json)
         if problems:
             raise SystemExit(1)
 
 
 @app.command()
-def query(sql: Annotated[str, typer.Argument(help="SQL over the catalog's names.")], workspace: WorkspaceDir = None,
-          json: Json = False, debug: Debug = False) -> None:  # fmt: skip
+def query(
+    sql: Annotated[str, typer.Argument(help="One SELECT over the catalog's names.")],
+    workspace: WorkspaceDir = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
     """Query the catalog with SQL (extra `lake`)."""
     with errors(as_json=json, debug=debug):
-        from karat.data import Catalog
-        from karat.study import Workspace
-
-        frame = Catalog(Workspace.at(workspace).catalog).sql(sql)
+        frame = _catalog(existing_workspace(workspace).root).sql(sql)
         emit({"columns": frame.columns, "rows": frame.rows()}, str(frame), as_json=json)
 
 
@@ -145,7 +155,14 @@ def init_(
         emit({"made": made}, "\n".join(made), as_json=json)
 
 
-def _load(source: str, params: list[str] | None) -> Any:
+def _catalog(workspace: Path) -> Catalog:
+    from karat.data import Catalog
+    from karat.study import Workspace
+
+    return Catalog(Workspace.at(workspace).catalog)
+
+
+def _load(source: str, params: list[str] | None) -> Panel:
     from karat.data import open_source
 
     return open_source(source, dict(_pair(item) for item in params or [])).load()
@@ -163,7 +180,7 @@ def _pair(text: str) -> tuple[str, Any]:
         return key, value
 
 
-def _facts(panel: Any) -> dict[str, Any]:
+def _facts(panel: Panel) -> dict[str, Any]:
     from karat.core import iso_date
 
     frame = panel.frame
@@ -171,8 +188,8 @@ def _facts(panel: Any) -> dict[str, Any]:
         "rows": len(frame),
         "instruments": ", ".join(panel.instruments),
         "values": ", ".join(panel.values),
-        "first": iso_date(int(frame["ts"].min())),
-        "last": iso_date(int(frame["ts"].max())),
+        "first": iso_date(int(frame["ts"].to_numpy().min())),
+        "last": iso_date(int(frame["ts"].to_numpy().max())),
         "calendar": panel.calendar,
         "licence": panel.provenance.licence,
         "origin": panel.provenance.origin,

@@ -5,89 +5,104 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-
-import typer
+from typing import Final
 
 from karat.cli._options import Debug, Json, WorkspaceDir
 from karat.cli._output import emit, errors, table
+from karat.cli._packages import packages
 
-_EXTRAS = {
+_EXTRAS: Final = {
     "torch": ("nets", "the patch transformer"),
     "duckdb": ("lake", "SQL over the catalog"),
     "skfolio": ("portfolio", "the bundled 20 stocks"),
     "ray": ("distributed", "running cells on a cluster"),
 }
-_MINIMUM_FREE_GIB = 1.0
-_SKEW_SECONDS = 1.0
+_MINIMUM_FREE_GIB: Final = 1.0
+_SKEW_SECONDS: Final = 1.0
+_BAD: Final = ("missing", "broken")
+
+Row = tuple[str, str, str]
 
 
 def doctor(workspace: WorkspaceDir = None, json: Json = False, debug: Debug = False) -> None:
-    """Check Python, libraries, lock file, disk, clock and ledger; exit 3 if something needed is missing."""
+    """Check Python, every package, lock file, disk, clock and ledger; exit 3 if something needed is missing."""
     with errors(as_json=json, debug=debug):
-        rows = [*_python(), *_libraries(), *_lock(), *_disk(workspace), *_clock(), *_ledger(workspace)]
-        bad = [row for row in rows if row[1] == "missing"]
-        text = table(("check", "state", "detail"), rows)
-        text += f"\n\nmissing: {', '.join(row[0] for row in bad)}" if bad else "\n\nall that is needed is here"
-        emit(
-            {"ok": not bad, "checks": [dict(zip(("check", "state", "detail"), row, strict=True)) for row in rows]},
-            text,
-            as_json=json,
-        )
+        place = workspace or Path("workspace")
+        rows = [*_python(), *_packages(), *_extras(), *_disk(place), *_clock()]
+        if not any(row[1] == "missing" for row in rows):  # karat itself may not even load
+            rows += _ledger(place)
+        bad = [row[0] for row in rows if row[1] in _BAD]
+        facts = {
+            "ok": not bad,
+            "bad": bad,
+            "checks": [dict(zip(("check", "state", "detail"), row, strict=True)) for row in rows],
+        }
+        shown = [row for row in rows if not (row[0].startswith("package ") and row[1] == "ok")]
+        text = table(("check", "state", "detail"), shown) + "\n\n"
+        text += f"missing or broken: {', '.join(bad)}" if bad else "all that is needed is here"
+        emit(facts, text, as_json=json)
         if bad:
-            raise typer.Exit(3)
+            raise SystemExit(3)
 
 
-def _python() -> Iterator[tuple[str, str, str]]:
+def _python() -> Iterator[Row]:
     version = sys.version_info
-    fits = (3, 11) <= version[:2] <= (3, 13)
-    yield "python", "ok" if fits else "missing", f"{version.major}.{version.minor}.{version.micro}; needs 3.11 to 3.13"
+    fits = (3, 11) <= tuple(version[:2]) <= (3, 13)
+    yield "python", "ok" if fits else "missing", f"{version[0]}.{version[1]}.{version[2]}; needs 3.11 to 3.13"
 
 
-def _libraries() -> Iterator[tuple[str, str, str]]:
-    from karat.study import installed_versions
+def _packages() -> Iterator[Row]:
+    """Yield one row for every package karat needs, also through others, and one for the lock file."""
+    found = packages()
+    for item in found:
+        wanted = f"{item.name}=={item.locked}" if item.locked else item.name
+        detail = f"{item.installed}" if item.state == "ok" else f"{item.installed}; locked: {item.locked}"
+        if item.state == "missing":
+            detail = f"needed by {item.needed_by}: pip install '{wanted}'"
+        yield f"package {item.name}", item.state, detail
+    drifted = sum(item.state == "drift" for item in found)
+    known = sum(item.locked is not None for item in found)
+    state = "broken" if not known else "drift" if drifted else "ok"
+    yield "lock file", state, f"{known} of {len(found)} packages are in it, {drifted} installed in another version"
 
-    for name, found in installed_versions().items():
-        if found == "missing":
-            yield name, "missing", f"pip install {name}"
+
+def _extras() -> Iterator[Row]:
     for module, (extra, what) in _EXTRAS.items():
         there = importlib.util.find_spec(module) is not None
         yield module, "ok" if there else "optional", what if there else f"{what}: pip install 'karat[{extra}]'"
 
 
-def _lock() -> Iterator[tuple[str, str, str]]:
-    from karat.study import lock_drift
-
-    drift = lock_drift()
-    yield "lock file", "drift" if drift else "ok", "; ".join(drift) or "installed versions are the locked ones"
-
-
-def _disk(workspace: Path | None) -> Iterator[tuple[str, str, str]]:
-    free = shutil.disk_usage(workspace if workspace and workspace.exists() else Path.cwd()).free / 2**30
+def _disk(place: Path) -> Iterator[Row]:
+    free = shutil.disk_usage(place if place.exists() else Path.cwd()).free / 2**30
     yield "disk", "ok" if free >= _MINIMUM_FREE_GIB else "missing", f"{free:.1f} GiB free; needs {_MINIMUM_FREE_GIB:g}"
 
 
-def _clock() -> Iterator[tuple[str, str, str]]:
+def _clock() -> Iterator[Row]:
     """Compare the wall clock with the newest of karat's own files: a clock before it is wrong."""
-    from karat.core import iso, now_ns
-
     newest = max(path.stat().st_mtime_ns for path in Path(__file__).parent.glob("*.py"))
-    behind = (newest - now_ns()) / 1e9
-    state = "ok" if behind < _SKEW_SECONDS else "drift"
+    with tempfile.NamedTemporaryFile() as stamp:  # the file system's clock: the seam of karat.core may not load
+        behind = (newest - Path(stamp.name).stat().st_mtime_ns) / 1e9
+    good = behind < _SKEW_SECONDS
     yield (
         "clock",
-        state,
-        iso(now_ns() // 10**9 * 10**9) if state == "ok" else f"{behind:.0f} s before karat's own files",
+        "ok" if good else "drift",
+        "after karat's own files" if good else f"{behind:.0f} s before them: set it",
     )
 
 
-def _ledger(workspace: Path | None) -> Iterator[tuple[str, str, str]]:
-    from karat.core import verify_ledger
+def _ledger(place: Path) -> Iterator[Row]:
+    from karat.core import LedgerError, verify_ledger
 
-    path = Path(workspace or "workspace") / "ledger.sqlite"
+    path = place / "ledger.sqlite"
     if not path.exists():
-        yield "ledger", "ok", "none yet"
+        yield "ledger", "ok", f"none yet in {place}"
         return
-    outcome = verify_ledger(path)
-    yield "ledger", "ok" if outcome.ok else "missing", f"{outcome.size} entries" if outcome.ok else str(outcome.problem)
+    try:
+        outcome = verify_ledger(path)
+    except LedgerError as error:  # a study is running: its writer holds the ledger
+        yield "ledger", "busy", error.problem
+        return
+    yield "ledger", "ok" if outcome.ok else "broken", f"{outcome.size} entries" if outcome.ok else str(outcome.problem)

@@ -7,15 +7,18 @@ from typing import Annotated
 
 import typer
 
-from karat.cli._options import Debug, Json, Study
-from karat.cli._output import emit, errors, table
+from karat.cli._options import Debug, Json, Sets, Study
+from karat.cli._output import emit, errors, say, table
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list")
-def list_(tier: Annotated[str | None, typer.Argument(help="A tier; all features without it.")] = None,
-          json: Json = False, debug: Debug = False) -> None:  # fmt: skip
+def list_(
+    tier: Annotated[str | None, typer.Argument(help="A tier; all features without it.")] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
     """List features, of one tier or all."""
     with errors(as_json=json, debug=debug):
         from karat.core import InputError
@@ -46,34 +49,44 @@ def show(name: Annotated[str, typer.Argument(help="A feature.")], json: Json = F
 @app.command()
 def build(
     study: Study,
+    sets: Sets = None,
     out: Annotated[Path | None, typer.Option(help="Parquet file to write; prints a summary without it.")] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Build the features of a study."""
     with errors(as_json=json, debug=debug):
-        from karat.study import prepare_dataset, read_study
+        say("reading the study")
+        from karat.cli._settings import read_settings
+        from karat.study import prepare_dataset
 
-        features = prepare_dataset(read_study(study)).features
+        features = prepare_dataset(read_settings(study, sets).config).features
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)
             features.frame.write_parquet(out)
-        facts = {"rows": len(features.frame), "features": [spec.name for spec in features.specs],
-                 "absent": dict(features.absent), "out": str(out) if out else None}  # fmt: skip
+        facts = {
+            "rows": len(features.frame),
+            "features": [spec.name for spec in features.specs],
+            "absent": dict(features.absent),
+            "out": str(out) if out else None,
+        }
         text = f"{facts['rows']} rows, {len(features.specs)} features" + (f", written to {out}" if out else "")
         text += "".join(f"\nabsent: {name}: {why}" for name, why in features.absent.items())
         emit(facts, text, as_json=json)
 
 
 @app.command()
-def check(study: Study, json: Json = False, debug: Debug = False) -> None:
+def check(study: Study, sets: Sets = None, json: Json = False, debug: Debug = False) -> None:
     """Prove on a study's own data that no feature reads the future; exit 1 if one does."""
     with errors(as_json=json, debug=debug):
+        say("reading the study")
+        from karat.cli._settings import read_settings
         from karat.features import check_invariance
-        from karat.study import load_panel, read_study
+        from karat.study import load_panel
 
-        config = read_study(study)
+        config = read_settings(study, sets).config
         panel, _ = load_panel(config)
+        say(f"{len(panel.frame)} rows loaded; recomputing features with the future cut off and replaced")
         outcome = check_invariance(panel, config.features, seed=config.seed)
         facts = {"passed": outcome.passed, "worst": float(outcome.worst), "offending": list(outcome.offending)}
         text = "no feature depends on its future" if outcome.passed else f"LEAK: {', '.join(outcome.offending)}"

@@ -52,6 +52,9 @@ def errors(*, as_json: bool, debug: bool) -> Iterator[None]:
         raise SystemExit(0) from None
     except KeyboardInterrupt:
         _fail({"error": "KeyboardInterrupt", "message": "interrupted"}, 130, as_json=as_json, debug=debug)
+    except ModuleNotFoundError as error:
+        what = f"{error.name}: this library is missing; `karat doctor` names every one that is"
+        _fail({"error": type(error).__name__, "message": what}, 3, as_json=as_json, debug=debug)
     except Exception as error:  # the supervisor of every verb: nothing may end in a traceback that was not asked for
         from karat.core import KaratError
 

@@ -2,78 +2,87 @@
 
 from __future__ import annotations
 
-import sys
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from karat.cli._options import Debug, Json, Study, WorkspaceDir
-from karat.cli._output import emit, errors, table
+from karat.cli._options import Debug, Json, Sets, Study, WorkspaceDir
+from karat.cli._output import emit, errors, say, table
+from karat.cli._place import existing_workspace
 from karat.cli._progress import ProgressReporter
-from karat.core import InputError
 
 if TYPE_CHECKING:
     from karat.study import RunResult
 
 _OUTCOMES = ("accepted", "rejected", "indistinguishable", "invalid")
+Which = Annotated[str, typer.Argument(help="Run id, a unique beginning of it, or latest.")]
 
 
 def run(
     study: Study,
     workspace: WorkspaceDir = None,
+    sets: Sets = None,
     require: Annotated[str | None, typer.Option(help="Exit 1 unless the verdict is this one.")] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Run a study to its verdict and report; the same command resumes one that was stopped."""
     with errors(as_json=json, debug=debug):
+        say("reading the study")
         if require is not None and require not in _OUTCOMES:
+            from karat.core import InputError
+
             raise InputError("--require", require, allowed=_OUTCOMES)
-        sys.stderr.write("reading the study\n")
-        result = _run(study, workspace)
+        options = [word for item in sets or () for word in ("--set", item)]
+        result = _run(study, workspace, sets, ["karat", "run", str(study), *options])
         emit(result.to_dict(), _describe(result), as_json=json)
         if require is not None and result.verdict != require:
+            say(f"the verdict is {result.verdict}; --require asked for {require}")
             raise SystemExit(1)
 
 
 def demo(workspace: WorkspaceDir = None, json: Json = False, debug: Debug = False) -> None:
     """Run the quick start that ships inside the package: real prices, no files needed."""
     with errors(as_json=json, debug=debug):
+        say("reading the shipped quick start")
         from karat.study import shipped_study
 
-        sys.stderr.write("running the shipped quick start\n")
-        result = _run(shipped_study("quickstart"), workspace)
+        result = _run(shipped_study("quickstart"), workspace, None, ["karat", "demo"])
         emit(result.to_dict(), _describe(result), as_json=json)
 
 
 def report(
-    run: Annotated[str, typer.Argument(help="Run id, a unique beginning of it, or latest.")] = "latest",
+    run: Which = "latest",
     workspace: WorkspaceDir = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Write a run's report again from its stored results and print where it is."""
     with errors(as_json=json, debug=debug):
-        from karat.study import RunResult, Workspace, write_report
+        place = existing_workspace(workspace)
+        from karat.study import RunResult, write_report
 
-        result = RunResult(Workspace.at(workspace).run(run))
+        result = RunResult(place.run(run))
         page, twin = write_report(result.folder)
         emit({"run_id": result.run_id, "html": str(page), "markdown": str(twin)}, f"{page}\n{twin}", as_json=json)
 
 
 def reproduce(
-    run: Annotated[str, typer.Argument(help="Run id, a unique beginning of it, or latest.")],
+    run: Which,
     workspace: WorkspaceDir = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Run a recorded study again from its sources and compare every hash; exit 1 if any differs."""
     with errors(as_json=json, debug=debug):
-        from karat.study import RunResult, Workspace
+        say("reading the run")
+        place = existing_workspace(workspace)
+        from karat.study import RunResult
         from karat.study import reproduce as again
 
-        place = Workspace.at(workspace)
         with ProgressReporter() as progress:
             outcome = again(RunResult(place.run(run)), place, progress=progress)
         marks = {True: "equal", False: "DIFFERENT", None: "differs, does not decide"}
@@ -94,25 +103,23 @@ def verify(
 ) -> None:
     """Check the ledger: every hash, every Merkle head, and exported heads; exit 1 and name the first bad entry."""
     with errors(as_json=json, debug=debug):
-        from karat.core import verify_ledger
-        from karat.study import Workspace
+        if workspace is None and not head and export is None and not Path("workspace").exists():
+            emit({"ok": True, "size": 0}, "no ledger yet: nothing has been run in ./workspace", as_json=json)
+            return
+        from karat.core import InputError, Ledger, verify_ledger
 
-        place = Workspace.at(workspace)
+        place = existing_workspace(workspace)
         if not place.ledger.exists():
-            raise InputError("workspace", str(place.root), why="there is no ledger here yet", fix="run a study first")
+            raise InputError(
+                "workspace", str(place.root), why="it holds no ledger", fix="run a study first: karat demo"
+            )
         outcome = verify_ledger(place.ledger, heads=head or ())
-        if export is not None and outcome.ok:
-            from karat.core import Ledger
-
+        if outcome.ok and export is not None:
             with Ledger.open(place.ledger, role="research") as ledger:
                 ledger.export_head(export)
-        facts = outcome.to_dict()
-        text = (
-            f"ledger ok: {outcome.size} entries, root {outcome.root}"
-            if outcome.ok
-            else f"ledger BROKEN: {outcome.problem}"
-        )
-        emit(facts, text, as_json=json)
+        where = "" if outcome.first_bad is None else f" (first bad entry: {outcome.first_bad})"
+        good = f"ledger ok: {outcome.size} entries, root {outcome.root}"
+        emit(outcome.to_dict(), good if outcome.ok else f"ledger BROKEN: {outcome.problem}{where}", as_json=json)
         if not outcome.ok:
             raise SystemExit(1)
 
@@ -120,10 +127,9 @@ def verify(
 def trials(workspace: WorkspaceDir = None, json: Json = False, debug: Debug = False) -> None:
     """List every trial the ledger counts, study by study."""
     with errors(as_json=json, debug=debug):
+        place = existing_workspace(workspace)
         from karat.core import Ledger
-        from karat.study import Workspace
 
-        place = Workspace.at(workspace)
         found: dict[str, dict[str, Any]] = {}
         if place.ledger.exists():
             with Ledger.open(place.ledger, role="research") as ledger:
@@ -134,13 +140,18 @@ def trials(workspace: WorkspaceDir = None, json: Json = False, debug: Debug = Fa
         emit({"count": len(rows), "trials": list(found.values())}, text, as_json=json)
 
 
-def _run(study: Path, workspace: Path | None) -> RunResult:
-    with ProgressReporter() as progress:
-        from karat.study import Workspace, read_study, run_study
+def _run(study: Path, workspace: Path | None, sets: Sequence[str] | None, command: Sequence[str]) -> RunResult:
+    from karat.cli._settings import read_settings
+    from karat.study import Workspace, run_study
 
-        place = Workspace.at(workspace)
-        resume = f"karat run {study}" + (f" --workspace {workspace}" if workspace else "")
-        return run_study(read_study(study), place, progress=progress, resume=resume)
+    config = read_settings(study, sets).config
+    place = Workspace.at(workspace)
+    resume = shlex.join([*command, *(("--workspace", str(workspace)) if workspace else ())])
+    with ProgressReporter() as progress:
+        result = run_study(config, place, progress=progress, resume=resume)
+    for line in result.warnings:
+        say(f"warning: {line}")
+    return result
 
 
 def _describe(result: RunResult) -> str:

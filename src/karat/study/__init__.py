@@ -5,8 +5,6 @@ Only this room turns configuration into objects. `run` is the whole of it; `repr
 
 from karat.study._config import StudyConfig, read_study, shipped_study, study_schema
 from karat.study._context import Progress
-from karat.study._environment import lock_drift
-from karat.study._environment import versions as installed_versions
 from karat.study._names import check_names
 from karat.study._pipeline import run_study
 from karat.study._prepare import load_panel, prepare_dataset
@@ -24,9 +22,7 @@ __all__ = [
     "StudyConfig",
     "Workspace",
     "check_names",
-    "installed_versions",
     "load_panel",
-    "lock_drift",
     "prepare_dataset",
     "read_study",
     "reproduce",

@@ -48,9 +48,9 @@ class LocalExecutor:
 
     def map(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
         """Yield (task, result) as tasks finish."""
+        pool = self._started()  # outside the block: what it starts first, a tracker of semaphores, ends the block
         try:
             with interrupts_held():  # workers are started here
-                pool = self._started()
                 futures = {pool.submit(function, task): task for task in tasks}
             for future in as_completed(futures):
                 yield futures[future], future.result()

@@ -1,75 +1,15 @@
-"""Fixtures: the command in this process, a small study, one finished run shared by the whole session."""
+"""Fixtures: one finished run shared by the whole session, and a workspace of one's own that holds it."""
 
 from __future__ import annotations
 
-import copy
-import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from typer.testing import CliRunner
+from cli_factory import InlineExecutor, Said, karat, write_study
 
-from karat.cli._app import app
 from karat.study import _executor, _pipeline
-
-SMALL: dict[str, Any] = {
-    "name": "small",
-    "data": {"source": "synthetic", "params": {"seed": 3, "n_days": 1400, "edge_sharpe": 3.0}},
-    "features": ["ret_1", "ret_5", "signal"],
-    "splits": {"test_frac": 0.45, "select_folds": 1, "test_folds": 2, "valid_bars": 120},
-    "models": [{"name": "linear_quantile"}],
-    "seeds": 2,
-    "verdict": {"draws": 400},
-}
-
-
-class InlineExecutor:
-    """Runs cells in this process, one after the other."""
-
-    def map(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-        """Yield (task, result)."""
-        for task in tasks:
-            yield task, function(task)
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command did: exit code, standard output, standard error."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The one JSON object on standard output."""
-        value: dict[str, Any] = json.loads(self.out)
-        assert isinstance(value, dict)
-        return value
-
-
-def karat(*words: object, env: dict[str, str] | None = None) -> Said:
-    """Run the command in this process."""
-    outcome = CliRunner().invoke(app, [str(word) for word in words], env=env)
-    assert outcome.exception is None or isinstance(outcome.exception, SystemExit), outcome.exception
-    assert "Traceback" not in outcome.stderr or "--debug" in words, outcome.stderr
-    return Said(outcome.exit_code, outcome.stdout, outcome.stderr)
-
-
-def write_study(folder: Path, **changes: Any) -> Path:
-    """Write the small study with changed top-level keys and return its path."""
-    path = folder / "small.yaml"
-    path.write_text(yaml.safe_dump({**copy.deepcopy(SMALL), **changes}), encoding="utf-8")
-    return path
 
 
 @pytest.fixture(autouse=True)

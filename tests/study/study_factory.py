@@ -197,15 +197,6 @@ class Broken(Tilt):
 
     def _fit(self, train, valid):
         raise ZeroDivisionError("a bug of somebody else's")
-
-
-class Fatal(Tilt):
-    """Takes its process with it."""
-
-    name = "toy_fatal"
-
-    def _fit(self, train, valid):
-        os._exit(9)
 '''
 
 SOURCES = '''
@@ -231,7 +222,6 @@ toy_chance = toy.models:Chance
 toy_restless = toy.models:Restless
 toy_peeker = toy.models:Peeker
 toy_broken = toy.models:Broken
-toy_fatal = toy.models:Fatal
 
 [karat.source]
 toy_market = toy.sources:Market

@@ -9,11 +9,8 @@ from typing import Any
 import pytest
 from study_factory import World, command, environment, make_package, small_study, trials_of, write_study
 
-from karat.core import EnvironmentProblem, InputError
-from karat.study import _executor
-from karat.study._config import ExecutorConfig
+from karat.core import InputError
 from karat.study._environment import plugin_hashes
-from karat.study._executor import LocalExecutor, make_executor
 
 FOREIGN: dict[str, Any] = {
     "data": {"source": "toy_market", "params": {"seed": 3, "n_days": 1000}},
@@ -79,28 +76,3 @@ def test_hashes_of_plugins_cover_the_whole_package_or_the_one_file(plugins: Path
 def test_a_bug_in_a_package_is_shown_as_it_is(quick: World, plugins: Path) -> None:
     with pytest.raises(ZeroDivisionError, match="a bug of somebody else's"):
         quick.run(models=[{"name": "toy_broken"}], plugins=["toy_broken"])
-
-
-def test_the_executor_follows_the_study() -> None:
-    assert isinstance(make_executor(ExecutorConfig()), LocalExecutor)
-
-
-def test_an_idle_executor_closes_twice() -> None:
-    executor = LocalExecutor(1)
-    assert list(executor.map(len, [])) == []
-    executor.close()
-    executor.close()
-
-
-@pytest.mark.slow
-def test_a_worker_that_dies_ends_the_study_with_a_fix(
-    world: World, plugins: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from karat.study import _pipeline
-
-    monkeypatch.setenv("PYTHONPATH", str(plugins))
-    monkeypatch.setattr(_pipeline, "make_executor", _executor.make_executor)
-    with pytest.raises(
-        EnvironmentProblem, match="a worker process died; look at memory use, or run with fewer workers"
-    ):
-        world.run(models=[{"name": "toy_fatal"}], plugins=["toy_fatal"], executor={"workers": 1})

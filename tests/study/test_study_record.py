@@ -23,11 +23,10 @@ from karat.study import (
     Workspace,
     _environment,
     _pipeline,
-    lock_drift,
     shipped_study,
     write_report,
 )
-from karat.study._environment import environment, git_state
+from karat.study._environment import environment, git_state, lock_drift
 
 
 @pytest.mark.req("EXP-05", "EXP-02")

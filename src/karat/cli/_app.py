@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from karat.cli import _config, _data, _doctor, _features, _study
+from karat.cli import _config, _data, _dataset, _doctor, _features, _study
 
 app = typer.Typer(
     name="karat",
@@ -43,6 +43,7 @@ app.command("reproduce")(_study.reproduce)
 app.command("verify")(_study.verify)
 app.command("trials")(_study.trials)
 app.command("doctor")(_doctor.doctor)
+_data.app.command("build")(_dataset.build)
 app.add_typer(_data.app, name="data", help="Look at sources, check data, keep it in the catalog.")
 app.add_typer(_features.app, name="features", help="List, show, build and check features.")
 app.add_typer(_config.app, name="config", help="Show a study with every default; print its schema.")

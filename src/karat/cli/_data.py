@@ -46,7 +46,7 @@ def list_(workspace: WorkspaceDir = None, json: Json = False, debug: Debug = Fal
 def show(source: Source, param: Param = None, json: Json = False, debug: Debug = False) -> None:
     """Load a source and show what it holds."""
     with errors(as_json=json, debug=debug):
-        panel = _load(source, param)
+        panel = load_source(source, param)
         facts = _facts(panel)
         text = "\n".join(f"{key:<12} {value}" for key, value in facts.items()) + f"\n\n{panel.frame.tail(5)}"
         emit(facts, text, as_json=json)
@@ -66,7 +66,7 @@ def check(
     with errors(as_json=json, debug=debug):
         from karat.data import check_quality
 
-        report = check_quality(_load(source, param), strict=strict)
+        report = check_quality(load_source(source, param), strict=strict)
         rows = [
             (item.severity, item.rule, item.n_rows, item.rows[0] if item.rows else "", item.remedy)
             for item in report.findings
@@ -92,7 +92,7 @@ def add(
     with errors(as_json=json, debug=debug):
         from karat.data import check_quality
 
-        panel = _load(source, param)
+        panel = load_source(source, param)
         check_quality(panel, strict=True)
         entry = _catalog(workspace or Path("workspace")).add(panel, name)
         keys = ("name", "version", "rows", "file", "sha256", "md5", "content", "licence")
@@ -136,7 +136,7 @@ def resample_(
     with errors(as_json=json, debug=debug):
         from karat.data import resample
 
-        panel = resample(_load(source, param), bars)
+        panel = resample(load_source(source, param), bars)
         out.parent.mkdir(parents=True, exist_ok=True)
         panel.frame.write_parquet(out)
         emit({"rows": len(panel.frame), "out": str(out)}, f"{len(panel.frame)} bars, written to {out}", as_json=json)
@@ -162,7 +162,8 @@ def _catalog(workspace: Path) -> Catalog:
     return Catalog(Workspace.at(workspace).catalog)
 
 
-def _load(source: str, params: list[str] | None) -> Panel:
+def load_source(source: str, params: list[str] | None) -> Panel:
+    """Return the panel of a source with parameters as typed."""
     from karat.data import open_source
 
     return open_source(source, dict(_pair(item) for item in params or [])).load()

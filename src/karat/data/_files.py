@@ -97,7 +97,9 @@ class CsvSource(_FileSource):
             separator = max(_SEPARATORS, key=first.count)
             return pl.read_csv(path, separator=separator, infer_schema=False)
         except pl.exceptions.NoDataError:
-            raise DataError(path.name, "there are rows", fix="the file is empty") from None
+            raise DataError(
+                path.name, "there are rows", seen="0 bytes", fix="the file is empty: write it again"
+            ) from None
         except (pl.exceptions.ComputeError, UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
             why = str(error).splitlines()[0]
             raise DataError(path.name, "readable as CSV", seen=why, fix="every row needs as many cells as the header"

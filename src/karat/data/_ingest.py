@@ -176,7 +176,9 @@ def _on_session(
     days = [str(day) for day in stamps.date.filter(away).to_list()]
     if options.off_session == "error":
         fix = f"{options.calendar} had no session: correct the dates or the calendar, or pass off_session='drop'"
-        raise DataError(table, "every date has a session", rows=days, seen=f"{len(days)} other date(s)", fix=fix)
+        raise DataError(
+            table, "every date has a session", rows=days, seen=f"{len(days)} date(s) without a session", fix=fix
+        )
     done.append(f"dropped {len(days)} rows on days without a session of {options.calendar}")
     return frame.filter(~away)
 

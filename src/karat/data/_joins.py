@@ -118,7 +118,8 @@ def _merged(panels: Sequence[Panel], dropped: int) -> Provenance:
 
 def _no_overlap(left: Panel, right: Panel) -> None:
     rows = [f"{panel.provenance.source}: {_range(panel)}" for panel in (left, right)]
-    raise DataError("panels", "date ranges overlap", rows=rows, fix="load ranges that have dates in common")
+    fix = "load ranges that have dates in common"
+    raise DataError("panels", "date ranges overlap", rows=rows, seen="no date in common", fix=fix)
 
 
 def _bounds(panel: Panel) -> tuple[int, int]:

@@ -114,7 +114,7 @@ def _finding(table: str, rule: Rule, bad: pl.DataFrame) -> Finding:
 def _seen(bad: pl.DataFrame) -> str:
     """Return how many rows are bad and the values of the first one, for a message."""
     values = bad.select(pl.exclude("ts", "known_at", "instrument")).row(0, named=True)
-    shown = ", ".join(f"{name} {'nothing' if value is None else f'{value:g}'}" for name, value in values.items())
+    shown = ", ".join(f"{name} {'nothing' if value is None else f'{value:.10g}'}" for name, value in values.items())
     return f"{len(bad)} bad row(s), first {shown}"
 
 

@@ -33,7 +33,13 @@ def numbers(rows: pl.DataFrame, table: str, done: list[str], *, mapped: set[str]
         bad = (number.is_null() & ~empty).arg_true().to_list()
         if bad and (column.name in OHLCV or column.name in mapped):
             rows_shown = [f"row {i + 1}: {text[i]!r}" for i in bad]
-            raise DataError(table, f"column '{column.name}' holds numbers", rows=rows_shown, fix="correct these cells")
+            raise DataError(
+                table,
+                f"column '{column.name}' holds numbers",
+                rows=rows_shown,
+                seen=text[bad[0]],
+                fix="correct these cells",
+            )
         (left_out if bad else kept).append(number if not bad else column)
     if left_out:
         done.append("left out columns that are no numbers: " + ", ".join(column.name for column in left_out))
@@ -42,7 +48,10 @@ def numbers(rows: pl.DataFrame, table: str, done: list[str], *, mapped: set[str]
     frame = pl.DataFrame(kept).with_columns(pl.all().fill_null(float("nan")))
     endless = frame.select(pl.any_horizontal(pl.all().is_infinite()))[:, 0].arg_true().to_list()
     if endless:
-        raise DataError(table, "values are finite", rows=[f"row {i + 1}" for i in endless], fix="correct these cells")
+        rows_shown = [f"row {i + 1}" for i in endless]
+        raise DataError(
+            table, "values are finite", rows=rows_shown, seen="an infinite number", fix="correct these cells"
+        )
     return frame
 
 

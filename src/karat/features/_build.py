@@ -80,7 +80,8 @@ def table(panel: Panel, features: FeatureFrame) -> Table:
         DataError: the features are of other rows than the panel's.
     """
     if "close" not in panel.frame.columns:
-        raise InputError("panel", list(panel.values), allowed="a column 'close'", why="returns are computed from it")
+        why, fix = "returns are computed from it", "rename the column of prices, e.g. columns: {settle: close}"
+        raise InputError("panel", list(panel.values), allowed="a column 'close'", why=why, fix=fix)
     if not features.frame.select(KEYS).equals(panel.frame.select(KEYS)):
         raise DataError("features", "same rows as the panel", fix="build the features from this panel")
     numbers, _ = numeric_only(features.frame)

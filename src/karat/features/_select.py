@@ -46,7 +46,7 @@ def chosen(selection: Selection) -> tuple[FeatureSpec, ...]:
         else:
             picked |= {name: FEATURES[name] for name in _names(item) if name not in picked}
     if not picked:
-        raise InputError("features", list(selection), allowed=[*TIERS, *FEATURES], why="no feature is selected")
+        raise InputError("features", list(selection), allowed=list({**TIERS, **FEATURES}), why="no feature is selected")
     return tuple(picked.values())
 
 

@@ -102,7 +102,8 @@ def require_trades(run: Run) -> None:
         edge = edges(found.forecast)
         largest = max(largest, float(edge.max() if policy.mode == "long_flat" else np.abs(edge).max()))
     why = f"no candidate trades on Valid (zero trades): the largest edge forecast is {largest:.3g}"
-    fix = f"allowed: flat_edge up to that; {policy.mode} is the mode; Test was not opened"
+    fix = f"lower it to {largest:.2g}, say" if largest > 0 else "allow short positions: policy.mode: long_flat_short"
+    fix += "; Test was not opened"
     raise InputError("policy.flat_edge", policy.flat_edge, why=why, fix=fix)
 
 

@@ -42,6 +42,10 @@ def check_names(config: StudyConfig) -> None:
 
 
 def _source(path: str, name: str, params: Mapping[str, Any], plugins: tuple[str, ...]) -> Iterator[str]:
+    if name == "frame":  # `karat.run` has written a table in memory to a file by now
+        why = "a study file cannot hold a table"
+        yield f"{path}.source: got 'frame'; {why}; allowed: csv or parquet with a path, or karat.run in Python"
+        return
     try:
         open_source(name, params, plugins=plugins)
     except ConfigError as error:
@@ -59,5 +63,6 @@ def _features(config: StudyConfig) -> Iterator[str]:
 def _under(path: str, key: str, error: InputError) -> str:
     """Return the error's sentence under the path of the study file where its value stands."""
     text = str(error).removeprefix(f"{error.field}: ")
-    inner = key == "params" and not error.field.endswith(" parameter")
-    return f"{path}.{key}.{error.field.rpartition('.')[2]}: {text}" if inner else f"{path}.{key}: {text}"
+    if error.field.endswith(" parameter"):
+        return f"{path}.{key}.{error.value.strip(chr(39))}: unknown parameter; {text.partition('; ')[2]}"
+    return f"{path}.{key}.{error.field.rpartition('.')[2]}: {text}" if key == "params" else f"{path}.{key}: {text}"

@@ -161,7 +161,7 @@ def _between(panel: Panel, config: StudyConfig) -> Panel:
     if frame.is_empty():
         stamps = panel.frame["ts"].to_numpy()
         first, last = int(stamps.min()), int(stamps.max())
-        seen = f"{config.data.start} to {config.data.end}"
+        seen = f"{config.data.start or 'the first bar'} to {config.data.end or 'the last bar'}"
         raise InputError(
             "data.start, data.end", seen, allowed=f"{iso_date(first)} to {iso_date(last)}", why="no data there"
         )

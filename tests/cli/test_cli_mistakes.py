@@ -269,14 +269,14 @@ def test_the_table_is_long_enough_and_every_row_differs() -> None:
 def test_all_names_that_do_not_exist_are_told_at_once(tmp_path: Path) -> None:
     study = copy.deepcopy(BASE)
     study["features"] = ["rsi_41", "ret_1"]
-    study["models"] = [{"name": "linear_quantil"}, {"name": "lightgbm", "params": {"leaves": 4}}]
+    study["models"] = [{"name": "linear_quantil"}, {"name": "lightgbm", "params": {"num_leaves": 4}}]
     study["joins"] = [VIX | {"params": {"dataset": "vxi"}}]
     path = tmp_path / "study.yaml"
     path.write_text(yaml.safe_dump(study), encoding="utf-8")
     said = karat("config", "check", path)
     assert said.code == 2
     lines = [line.split(":")[0].strip() for line in said.err.splitlines()[1:-1]]
-    assert lines == ["- joins.0.params.dataset", "- features.0", "- models.0.name", "- models.1.params.leaves"]
+    assert lines == ["- joins.0.params.dataset", "- features.0", "- models.0.name", "- models.1.params.num_leaves"]
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_all_names_that_do_not_exist_are_told_at_once(tmp_path: Path) -> None:
         ("name: a\nname: b\n", ["name", "line 2 repeats this key", "keep one"]),
         ("just text", ["a study file has keys such as name, data, models"]),
         ("a: [1, 2", ["not valid YAML", "line 1", "correct the file"]),
-        ("name: a\n\tdata: 1\n", ["not valid YAML", "line 2", "tab"]),
+        ("name: a\n\tdata: 1\n", ["not valid YAML", "line 2", "spaces, not with tabs"]),
         ("!!python/object/apply:os.system ['true']", ["not valid YAML"]),
         ("", ["a study file has keys"]),
     ],
@@ -312,7 +312,7 @@ WORDS: list[tuple[str, list[str], list[str]]] = [
     ("no workspace", ["report", "-w", "wrkspace"], ["wrkspace", "no such folder", "--workspace"]),
     ("a file for a workspace", ["run", "s.yaml", "-w", "s.yaml"], ["workspace", "s.yaml", "it is a file"]),
     ("no ledger", ["verify", "-w", "empty"], ["workspace", "it holds no ledger", "run a study first"]),
-    ("no head", ["verify", "--head", "no.json"], ["no.json"]),
+    ("no workspace for a head", ["verify", "-w", "x", "--head", "no.json"], ["'x'", "no such folder"]),
     ("a parameter without value", ["data", "show", "bundled", "-p", "dataset"], ["--param", "dataset", "key=value"]),
     ("no such source", ["data", "check", "bundeld"], ["source", "bundeld", "did you mean 'bundled'"]),
     ("no such bars", ["data", "resample", "synthetic", "--bars", "4d", "--out", "x"], ["4d", "2d"]),
@@ -325,7 +325,7 @@ WORDS: list[tuple[str, list[str], list[str]]] = [
     ("a setting beyond the list", ["run", "s.yaml", "--set", "models.4.name=ewma"], ["--set models.4.name", "0 to 0"]),
     ("a setting into no list", ["run", "s.yaml", "--set", "plugins.0=x"], ["--set plugins.0", "the list is empty"]),
     ("a setting that is no YAML", ["run", "s.yaml", "--set", "seeds=[1"], ["--set seeds", "'[1'"]),
-    ("a setting with a typo", ["run", "s.yaml", "--set", "seed5=1"], ["seed5", "unknown key", "did you mean 'seeds'"]),
+    ("a setting with a typo", ["run", "s.yaml", "--set", "seedz=1"], ["seedz", "unknown key", "did you mean 'seed"]),
 ]
 
 

@@ -108,7 +108,7 @@ def test_strict_stops_and_lenient_reports():
     with pytest.raises(DataError) as caught:
         check_quality(panel, strict=True)
     values = ", ".join(
-        f"{name} {value:g}" for name, value in frame.drop("ts", "known_at", "instrument").row(5, named=True).items()
+        f"{name} {value:.10g}" for name, value in frame.drop("ts", "known_at", "instrument").row(5, named=True).items()
     )
     assert str(caught.value) == (
         f"synthetic: got '1 bad row(s), first {values}'; rule 'low <= open, close <= high' is broken at "

@@ -21,8 +21,8 @@ KNOWN: dict[str, Check] = {}
 """What the shuffled-label sentinel said of data it has seen: the slowest part of a small study."""
 
 
-DONE: dict[str, Path] = {}
-"""Workspaces that tests start from."""
+SHELF: list[Path] = []
+"""Where workspaces are kept that tests start from."""
 
 
 def remembered_sentinel(*arrays: Any, **settings: Any) -> Check:
@@ -84,21 +84,21 @@ def world(inline: None, tmp_path: Path) -> World:
 
 
 @pytest.fixture
-def quick(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+def quick(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> World:
     """The same without reports, and with what is slow done less often."""
     monkeypatch.setattr(_publish, "write_report", lambda _folder: None)
     monkeypatch.setattr(_guards, "shuffled_label_sentinel", remembered_sentinel)
     monkeypatch.setattr(_tables, "_DRAWS", 50)
+    if not SHELF:
+        SHELF.append(tmp_path_factory.mktemp("shelf"))
+    world.shelf = SHELF[0]
     return world
 
 
 @pytest.fixture
-def finished(quick: World, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A workspace in which the small study has been run: a copy of one that was."""
-    if "finished" not in DONE:
-        DONE["finished"] = tmp_path_factory.mktemp("finished")
-        World(DONE["finished"] / "workspace").run()
-    shutil.copytree(DONE["finished"] / "workspace", quick.root)
+def finished(quick: World) -> World:
+    """A workspace in which the small study has been run."""
+    quick.first()
     return quick
 
 

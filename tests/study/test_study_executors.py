@@ -6,6 +6,8 @@ import importlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -41,12 +43,28 @@ def test_a_study_that_stops_asking_ends_its_workers() -> None:
     executor.close()
 
 
+def test_a_script_may_start_workers_at_its_top(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from karat.study._executor import LocalExecutor\n"
+        "executor = LocalExecutor(1)\n"
+        "print(sorted(executor.map(abs, [-2, -1])))\n"
+        "executor.close()\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env=environment(), timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[(-2, 2), (-1, 1)]\n"
+
+
 def test_ctrl_c_waits_while_processes_are_started() -> None:
     held = []
 
     def press_while_held() -> None:
         with interrupts_held():
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)  # to this thread: pytest has others
             held.append(signal.SIGINT in signal.sigpending())
 
     with pytest.raises(KeyboardInterrupt):

@@ -26,7 +26,7 @@ def alpha_of(result: Any) -> float:
 
 
 def test_one_more_setting_raises_the_count_and_never_lowers_p(quick: World) -> None:
-    first = quick.run(data=WEAK, models=ONE)
+    first = quick.first(data=WEAK, models=ONE)
     second = quick.run(data=WEAK, models=TWO)
     assert first.manifest["selection"]["trial"] == second.manifest["selection"]["trial"], "the same model is selected"
     assert (trials_of(first), trials_of(second)) == (1, 2)
@@ -37,7 +37,7 @@ def test_one_more_setting_raises_the_count_and_never_lowers_p(quick: World) -> N
 
 
 def test_a_second_opening_spends_less_alpha(quick: World) -> None:
-    first, second = quick.run(data=WEAK, models=ONE), quick.run(data=WEAK, models=TWO)
+    first, second = quick.first(data=WEAK, models=ONE), quick.run(data=WEAK, models=TWO)
     assert (first.manifest["verdict"]["openings"], second.manifest["verdict"]["openings"]) == (1, 2)
     share = 6 / np.pi**2
     assert alpha_of(first) == pytest.approx(0.025 * share)
@@ -46,7 +46,7 @@ def test_a_second_opening_spends_less_alpha(quick: World) -> None:
 
 
 def test_an_identical_rerun_adds_nothing_to_what_is_counted(quick: World) -> None:
-    first = quick.run()
+    first = quick.first()
     before = quick.kinds()
     folder, hashes = first.folder, dict(first.manifest["results"])
     again = quick.run()
@@ -59,7 +59,7 @@ def test_an_identical_rerun_adds_nothing_to_what_is_counted(quick: World) -> Non
 
 
 def test_names_of_study_model_and_words_are_no_new_trial(quick: World) -> None:
-    quick.run()
+    quick.first()
     before = quick.kinds()
     renamed = [{"name": "linear_quantile", "label": "mine"}]
     again = quick.run(name="another-name", description="words", models=renamed, executor={"workers": 1})
@@ -73,7 +73,7 @@ def test_names_of_study_model_and_words_are_no_new_trial(quick: World) -> None:
 
 
 def test_a_renamed_study_with_one_more_setting_is_counted_with_the_first(quick: World) -> None:
-    quick.run(data=WEAK, models=ONE)
+    quick.first(data=WEAK, models=ONE)
     second = quick.run(name="fresh_start", data=WEAK, models=TWO)
     assert (trials_of(second), second.manifest["verdict"]["openings"]) == (2, 2)
     assert {trial["study"] for trial in second.manifest["history"]["trials"]} == {"small", "fresh_start"}
@@ -97,7 +97,7 @@ def test_renamed_files_and_instruments_are_the_same_family(quick: World, tmp_pat
 
 
 def test_other_data_is_another_family(quick: World) -> None:
-    quick.run()
+    quick.first()
     other = quick.run(data={"source": "synthetic", "params": {"seed": 4, "n_days": 1000, "edge_sharpe": 3.0}})
     assert (trials_of(other), other.manifest["verdict"]["openings"]) == (1, 1)
     assert other.manifest["history"]["family"] == [other.run_id]
@@ -106,7 +106,7 @@ def test_other_data_is_another_family(quick: World) -> None:
 
 def test_a_fresh_ledger_says_that_history_before_it_is_unknown(quick: World) -> None:
     words = "History before this ledger is unknown"
-    assert any(words in line for line in _warnings(quick.run()))
+    assert any(words in line for line in _warnings(quick.first()))
     assert not any(words in line for line in _warnings(quick.run(seed=7)))
 
 
@@ -144,7 +144,7 @@ def test_an_abandoned_study_counts_its_trials(quick: World, monkeypatch: pytest.
 
 @pytest.mark.parametrize("how", ["deleted", "cut", "changed"])
 def test_a_series_that_is_gone_counts_as_an_independent_trial(quick: World, how: str) -> None:
-    first = quick.run(data=WEAK, models=[{"name": "logistic"}])
+    first = quick.first(data=WEAK, models=[{"name": "logistic"}])
     path = quick.place.series / first.manifest["history"]["trials"][0]["series"]
     if how == "deleted":
         path.unlink()
@@ -161,14 +161,14 @@ def test_a_series_that_is_gone_counts_as_an_independent_trial(quick: World, how:
 
 
 def test_prior_trials_add(quick: World) -> None:
-    plain = quick.run(data=WEAK)
+    plain = quick.first(data=WEAK)
     stated = quick.run(data=WEAK, verdict={"draws": 400, "prior_trials": 9})
     assert trials_of(stated) == trials_of(plain) + 9
     assert all(after > before for before, after in zip(p_values(plain), p_values(stated)))
 
 
 def test_what_is_declared_makes_new_trials(quick: World) -> None:
-    quick.run(data=WEAK)
+    quick.first(data=WEAK)
     for changes in (
         {"verdict": {"draws": 400, "alpha": 0.1}},
         {"policy": {"cap": 1.0}},
@@ -180,7 +180,7 @@ def test_what_is_declared_makes_new_trials(quick: World) -> None:
 
 
 def test_a_trial_run_twice_keeps_the_series_of_the_run_that_is_judged(quick: World) -> None:
-    result = quick.run()
+    result = quick.first()
     (trial,) = result.manifest["history"]["trials"]
     other = pl.read_parquet(quick.place.series / trial["series"]).with_columns(pl.col("money") + 1.0)
     file, digest = store_series(quick.place.series, trial["id"], other)
@@ -224,6 +224,22 @@ def test_stocks_that_differ_never_share_a_mark() -> None:
     assert len(marks(panel)) == 4096
 
 
+def test_marks_are_a_stored_format() -> None:
+    """Other marks for the same prices would part new studies from the families that ledgers already hold."""
+    days = np.arange(4, dtype=np.int64) * 86_400_000_000_000
+    columns = {"ts": days, "known_at": days, "instrument": ["A.X"] * 4, "close": [100.0, 101.0, 99.0, 102.5]}
+    panel = Panel(pl.DataFrame(columns), "24/7", Provenance("test", "counted", "CC0-1.0"))
+    moves = [10_000, -19_802, 35_354]  # millionths: 101/100, 99/101, 102.5/99, less one
+    mark, whole = 0, 2**64 - 1
+    for move in [*moves, None]:
+        mark = (mark + 0x9E3779B97F4A7C15) & whole
+        mark = ((mark ^ (mark >> 30)) * 0xBF58476D1CE4E5B9) & whole
+        mark = ((mark ^ (mark >> 27)) * 0x94D049BB133111EB) & whole
+        mark ^= mark >> 31
+        mark = mark if move is None else (mark + move) & whole
+    assert fingerprints(panel, 0, int(days[-1])) == [f"{mark >> 16:012x}"]
+
+
 def test_a_price_that_stands_still_leaves_no_mark() -> None:
     days = np.arange(40, dtype=np.int64) * 86_400_000_000_000
     frame = pl.DataFrame({"ts": days, "known_at": days, "instrument": ["A.X"] * 40, "close": [1.0] * 39 + [2.0]})
@@ -235,7 +251,7 @@ def test_a_price_that_stands_still_leaves_no_mark() -> None:
 def test_a_study_on_resampled_bars_joins_the_family_of_daily_ones(quick: World, bars: str, days: int) -> None:
     data = {"source": "synthetic", "params": {"seed": 3, "n_days": days, "edge_sharpe": 3.0}}
     splits = {"test_frac": 0.3, "select_folds": 1, "test_folds": 1, "valid_bars": 40}
-    quick.run(data=data, splits=splits)
+    quick.first(data=data, splits=splits)
     coarse = quick.run(data=data | {"bars": bars}, splits=splits)
     assert (trials_of(coarse), coarse.manifest["verdict"]["openings"]) == (2, 2)
 

@@ -11,7 +11,7 @@ import pytest
 from study_factory import World, csv_data, prices
 
 from karat.core import DataError, EnvironmentProblem
-from karat.data import Panel
+from karat.evidence import shuffled_label_sentinel
 from karat.features import FEATURES, FeatureSpec
 from karat.study import RunResult, _guards, _prepare, _score
 from karat.study._guards import FreshProcess
@@ -81,22 +81,16 @@ def test_folds_that_overlap(quick: World, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_scoring_that_holds_the_label(quick: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = _guards.shuffled_label_sentinel
+    def gained(forecasts: np.ndarray, returns: np.ndarray) -> np.ndarray:
+        return np.abs(forecasts * returns[:, None])
 
     def leaking(*arrays: Any, **settings: Any) -> Any:
-        return real(*arrays, **(settings | {"score": lambda forecasts, returns: np.abs(forecasts * returns[:, None])}))
+        return shuffled_label_sentinel(*arrays, **(settings | {"score": gained}))
 
     monkeypatch.setattr(_guards, "shuffled_label_sentinel", leaking)
-    _pass_through(monkeypatch)
-    result = quick.run(seed=8)
+    result = quick.run()
     assert result.verdict == "invalid"
     assert failed(result) == ["shuffled labels"]
-
-
-def _pass_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    import conftest
-
-    monkeypatch.setattr(conftest, "KNOWN", {})
 
 
 def test_too_few_dates(quick: World) -> None:
@@ -139,5 +133,10 @@ def test_a_panel_is_judged_per_date(quick: World) -> None:
     data = {"source": "synthetic", "params": {"seed": 3, "n_days": 1000, "edge_sharpe": 3.0, "n_instruments": 3}}
     result = quick.run(data=data)
     assert failed(result) == []
-    assert isinstance(_score.date_means(np.array([1, 2]), np.array([1, 1]), np.array([2.0, 4.0]))[0], float)
-    assert Panel
+    checks = {row["name"]: row["note"] for row in result.manifest["verdict"]["gates"][0]["checks"]}
+    assert "annual gross Sharpe" in checks["shuffled labels"]
+
+
+def test_a_mean_per_date_has_gaps_where_no_row_is() -> None:
+    means = _score.date_means(np.array([1, 2, 3]), np.array([1, 1, 3]), np.array([2.0, 4.0, 5.0]))
+    np.testing.assert_array_equal(means, [3.0, np.nan, 5.0])

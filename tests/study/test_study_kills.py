@@ -1,4 +1,8 @@
-"""Killed at any moment, a study goes on where it was: same hashes, no finished cell run twice, nothing left behind."""
+"""Killed at any moment, a study goes on where it was: same hashes, no finished cell run twice, nothing left behind.
+
+The study is one of somebody else's forecaster and source, so that a package passes through workers, resuming and
+`reproduce` as well.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +29,18 @@ COMPARED = ("results", "cells", "verdict", "selection", "history")
 class Killable:
     """A study of somebody else's forecaster, which notes each fit, with the command that runs it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, workers: int = 1) -> None:
         site = make_package(folder / "site")
-        study = small_study(models=[{"name": "toy_chance"}], seeds=SEEDS, golden=True, plugins=["toy_chance"])
+        study = small_study(
+            data={"source": "toy_market", "params": {"seed": 3}},
+            models=[{"name": "toy_chance"}],
+            plugins=["toy_chance", "toy_market"],
+            seeds=SEEDS,
+            golden=True,
+            executor={"workers": workers},
+        )
         self.folder, self.file = folder, write_study(folder / "study.yaml", study)
         self.env = environment(site)
-        self.log = folder / "fits.log"
 
     def run(self, workspace: str) -> dict[str, Any]:
         """Run to the end; return run.json."""
@@ -103,22 +113,25 @@ def kill(process: subprocess.Popen[str]) -> None:
     wait_until_alone(process.pid)
 
 
-def compare(study: Killable, killed: str, calm: str) -> None:
-    """Assert that the two workspaces hold the same results, and that each cell ran to its end once."""
-    left, right = study.run(killed), study.run(calm)
-    for name in COMPARED:
-        assert left[name] == right[name], name
-    world = World(study.folder / killed)
+def check_once(study: Killable, manifest: dict[str, Any], seen: dict[str, tuple[int, int]]) -> None:
+    """Assert that what was finished before was not run again, and that nothing is written twice or left behind."""
+    final = study.cells("killed")
+    assert {name: final[name] for name in seen} == seen, "a finished cell was written again"
+    assert set(final) == set(manifest["cells"])
+    world = World(study.folder / "killed")
     assert world.verify()
     cells = Counter(entry.payload["cell"] for entry in world.entries("cell"))
-    assert set(cells.values()) == {1}
-    assert set(cells) == set(left["cells"])
-    assert not list((study.folder / killed / "cells").glob("*.partial"))
-    assert not list((study.folder / killed / "scratch").iterdir())
+    assert cells == Counter(manifest["cells"].keys()), "one entry for each cell"
     for kind, count in {"freeze": 1, "trial": 1, "study": 1, "family": 1, "verdict": 1}.items():
         assert world.kinds()[kind] == count, kind
-    runs = [item.name for item in (study.folder / killed / "runs").iterdir()]
-    assert runs == [left["run_id"]], "no duplicate run ids"
+    assert not list((study.folder / "killed" / "cells").glob("*.partial"))
+    assert not list((study.folder / "killed" / "scratch").iterdir())
+    assert [item.name for item in (study.folder / "killed" / "runs").iterdir()] == [manifest["run_id"]]
+
+
+def patience() -> float:
+    """Return two seconds, or as much longer as this machine has more to do than it has cores."""
+    return 2.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def hears_ctrl_c(pid: int) -> bool:
@@ -149,8 +162,8 @@ def interrupt(study: Killable, workspace: str, pattern: str) -> tuple[int, str, 
     return int(process.returncode), words, waited
 
 
-@pytest.mark.req("EXP-06")
-def test_two_kills_ctrl_c_and_the_same_hashes(tmp_path: Path) -> None:
+@pytest.mark.req("EXP-06", "EXP-08", "EXP-21")
+def test_two_kills_and_ctrl_c_and_still_reproduced(tmp_path: Path) -> None:
     study = Killable(tmp_path)
     seen: dict[str, tuple[int, int]] = {}
     for pattern in ("selection: 0/", "test: 0/"):
@@ -165,30 +178,32 @@ def test_two_kills_ctrl_c_and_the_same_hashes(tmp_path: Path) -> None:
     assert code == 130, words
     assert f"resume with: karat run {study.file} --workspace {tmp_path / 'killed'}" in words
     assert "Traceback" not in words
-    assert seconds < 2.0
+    assert seconds < patience()
     seen = study.cells("killed")
     assert seen, "some cells were finished"
-    compare(study, "killed", "calm")
-    final = study.cells("killed")
-    assert {name: final[name] for name in seen} == seen
-    calm = (tmp_path / "calm.log").read_text().splitlines()
-    assert len(calm) == 3 * SEEDS + 1, "each cell once, and one of them again in the fresh process"
+    manifest = study.run("killed")
+    check_once(study, manifest, seen)
+    assert set(manifest["code"]["plugins"]) == {"toy_chance", "toy_market"}
+    again = command("reproduce", "latest", "-w", tmp_path / "killed", env=study.env)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "reproduced: every hash is equal" in again.stdout
 
 
 @pytest.mark.slow
 @pytest.mark.req("EXP-06")
 def test_twenty_kills_at_random_moments(tmp_path: Path) -> None:
-    study = Killable(tmp_path)
+    study = Killable(tmp_path, workers=2)
     rng = generator(20, "kills")
-    calm = study.start("timed")
-    watch = threading.Event()
-    seconds = 0.0
-    while calm.poll() is None:
+    watch, seconds = threading.Event(), 0.0
+    process = study.start("calm")
+    while process.poll() is None:
         watch.wait(0.1)
         seconds += 0.1
-    assert calm.returncode == 0
-    assert calm.stderr is not None
-    calm.stderr.close()
+    assert process.returncode == 0
+    assert process.stderr is not None
+    process.stderr.close()
+    fits = (tmp_path / "calm.log").read_text().splitlines()
+    assert len(fits) == 3 * SEEDS + 1, "each cell once, and one of them again in the fresh process"
     seen: dict[str, tuple[int, int]] = {}
     for _ in range(20):
         process = study.start("killed")
@@ -197,17 +212,17 @@ def test_twenty_kills_at_random_moments(tmp_path: Path) -> None:
         now = study.cells("killed")
         assert {name: now[name] for name in seen} == seen, "a finished cell was written again"
         seen = now
-    world = World(study.folder / "killed")
-    assert world.verify()
-    counts = world.kinds()
     left, right = study.run("killed"), study.run("calm")
     for name in COMPARED:
         assert left[name] == right[name], name
+    world = World(study.folder / "killed")
+    published = world.kinds()["verdict"]
+    assert published >= 1
     final = study.cells("killed")
     assert {name: final[name] for name in seen} == seen
-    after = world.kinds()
-    assert after["cell"] == len(left["cells"])
-    assert all(after[kind] == count for kind, count in counts.items() if kind in ("freeze", "trial", "study", "family"))
+    assert world.verify()
+    cells = Counter(entry.payload["cell"] for entry in world.entries("cell"))
+    assert cells == Counter(left["cells"].keys())
 
 
 @pytest.mark.slow
@@ -218,4 +233,4 @@ def test_ctrl_c_at_every_stage_says_how_to_go_on(tmp_path: Path, pattern: str) -
     assert code == 130, words
     assert f"resume with: karat run {study.file} --workspace {tmp_path / 'stopped'}" in words
     assert "Traceback" not in words
-    assert seconds < 2.0
+    assert seconds < patience()

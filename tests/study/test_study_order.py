@@ -241,6 +241,16 @@ def test_workers_refuse_prepared_data_that_was_changed(quick: World, name: str, 
     assert f"delete {run.folder} and run again" in str(caught.value)
 
 
+def test_prepared_data_that_another_study_wrote_first_stays(quick: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Ledger.open(quick.place.ledger, role="research") as ledger:
+        run = make_run(quick, ledger)
+    before = (run.folder / "meta.json").stat().st_ino
+    monkeypatch.setattr(type(run.folder), "exists", lambda _path: False)
+    assert save_dataset(run.dataset, quick.place.prepared) == run.folder
+    assert (run.folder / "meta.json").stat().st_ino == before
+    assert [item.name for item in quick.place.prepared.iterdir()] == [run.folder.name]
+
+
 def test_what_is_left_of_a_killed_cell_is_swept_away(quick: World) -> None:
     stale = quick.place.cells / "0123.999.partial"
     (stale / "model").mkdir(parents=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from study_factory import World, command, environment, make_package, small_study, trials_of, write_study
+from study_factory import World, trials_of
 
 from karat.core import InputError
+from karat.study import reproduce
 from karat.study._environment import plugin_hashes
 
 FOREIGN: dict[str, Any] = {
@@ -20,24 +21,23 @@ FOREIGN: dict[str, Any] = {
 
 
 @pytest.mark.req("EXP-08")
-def test_a_package_runs_through_workers_and_is_reproduced(tmp_path: Path) -> None:
-    env = environment(make_package(tmp_path / "site"))
-    study = write_study(tmp_path / "study.yaml", small_study(**FOREIGN, executor={"workers": 1}))
-    done = command("run", study, "-w", tmp_path / "w", "--json", env=env)
-    assert done.returncode == 0, done.stderr
-    facts = json.loads(done.stdout)
-    assert facts["selected"] == "toy_tilt(shrink=0.9)"
-    assert facts["verdict"] != "invalid"
-    assert {"verdict", "gates", "trials", "report", "run_id"} <= set(facts)
-    manifest = json.loads((tmp_path / "w" / "runs" / facts["run_id"] / "run.json").read_text())
-    assert set(manifest["code"]["plugins"]) == {"toy_tilt", "toy_market"}
-    assert manifest["data"]["provenance"]["origin"] == "counted by toy"
-    again = command("reproduce", "latest", "-w", tmp_path / "w", env=env)
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "reproduced: every hash is equal" in again.stdout
-    absent = command("reproduce", "latest", "-w", tmp_path / "w")
-    assert absent.returncode == 2
-    assert "no installed package offers it" in absent.stderr
+def test_a_package_runs_through_the_whole_study_and_is_reproduced(quick: World, plugins: Path) -> None:
+    result = quick.run(**FOREIGN)
+    assert result.manifest["selection"]["selected"] == "toy_tilt(shrink=0.9)"
+    assert result.verdict != "invalid"
+    assert set(result.manifest["code"]["plugins"]) == {"toy_tilt", "toy_market"}
+    assert result.manifest["data"]["provenance"]["origin"] == "counted by toy"
+    assert reproduce(result, quick.place, progress=lambda *_: None).equal
+
+
+def test_a_run_is_not_reproduced_with_other_code_of_a_package_or_without_it(quick: World, plugins: Path) -> None:
+    result = quick.run(**FOREIGN)
+    (plugins / "toy" / "helpers.py").write_text("CHANGED = True\n", encoding="utf-8")
+    outcome = reproduce(result, quick.place, progress=lambda *_: None)
+    assert [row.what for row in outcome.rows if row.equal is False] == ["plug-in toy_tilt", "plug-in toy_market"]
+    shutil.rmtree(plugins / "toy-1.0.dist-info")
+    with pytest.raises(InputError, match="plugins: got 'toy_tilt'; no installed package offers it"):
+        reproduce(result, quick.place, progress=lambda *_: None)
 
 
 def test_a_package_is_off_until_it_is_named(quick: World, plugins: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from karat.cli import _config, _data, _dataset, _doctor, _features, _study
+from karat.cli._output import errors
 
 app = typer.Typer(
     name="karat",
@@ -51,4 +52,5 @@ app.add_typer(_config.app, name="config", help="Show a study with every default;
 
 def main() -> None:
     """Run the command."""
-    app()
+    with errors(as_json=False, debug=False):  # what goes wrong before a verb is reached
+        app()

@@ -57,7 +57,7 @@ class Settings:
 
     def _source(self, path: tuple[str, ...], given: bool) -> str:
         for item in reversed(self.overrides):
-            if path[: len(item.path)] == item.path:
+            if all(mine == its for mine, its in zip(path, item.path, strict=False)):  # one lies within the other
                 return item.origin
         return "file" if given else "default"
 

@@ -25,7 +25,12 @@ def run(
     study: Study,
     workspace: WorkspaceDir = None,
     sets: Sets = None,
-    require: Annotated[str | None, typer.Option(help="Exit 1 unless the verdict is this one.")] = None,
+    require: Annotated[
+        str | None,
+        typer.Option(
+            help="Exit 1 unless the verdict is accepted, rejected, indistinguishable or invalid, as named here."
+        ),
+    ] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -136,7 +141,10 @@ def trials(workspace: WorkspaceDir = None, json: Json = False, debug: Debug = Fa
                 for entry in ledger.entries("trial"):
                     found.setdefault(entry.payload["trial"], dict(entry.payload))
         rows = [(key[:12], row["study"], row["name"], row["horizon"], row["run_id"]) for key, row in found.items()]
-        text = table(("trial", "study", "model", "horizon", "run"), rows) + f"\n\n{len(rows)} trials"
+        text = (
+            table(("trial", "study", "model", "horizon", "run"), rows)
+            + f"\n\n{len(rows)} {'trial' if len(rows) == 1 else 'trials'}"
+        )
         emit({"count": len(rows), "trials": list(found.values())}, text, as_json=json)
 
 

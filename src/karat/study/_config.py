@@ -187,8 +187,10 @@ def read_study(path: str | Path) -> StudyConfig:
         values = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506  # a safe loader
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        why = f"not valid YAML: {' '.join(str(error).split())}"
-        raise InputError("study", str(path), why=why, fix="correct the file") from None
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
+        why = f"not valid YAML: {problem}" + (f", line {mark.line + 1}, column {mark.column + 1}" if mark else "")
+        fix = "indent with spaces, not with tabs" if "\\t" in why else "correct the file"
+        raise InputError("study", str(path), why=why, fix=fix) from None
     if not isinstance(values, dict):
         raise ConfigError(str(path), ["(top level): got no mapping; a study file has keys such as name, data, models"])
     values.pop("$schema", None)

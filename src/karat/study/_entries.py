@@ -87,7 +87,6 @@ def record_selection(run: Run, selection: Selection) -> None:
         "declaration": declaration(run.config),
         "trial": selection.trial,
         "model": [chosen.name, dict(chosen.params)],
-        "skill_baseline": dict(selection.skill_baseline),
         "money_baseline": dict(selection.money_baseline),
     }
     run.ledger.append_once(f"freeze:{run.plan.run_id}", "freeze", payload)

@@ -3,7 +3,8 @@
 Invariants:
 1. The order of completion never reaches a result: callers index by cell.
 2. A worker whose parent died exits by itself within a second, so that a killed study leaves nothing behind.
-3. On Ctrl-C nothing new starts; running cells are ended, finished ones stay finished. The terminal sends the signal
+3. A worker imports karat and the plug-ins it needs, never the script that called.
+4. On Ctrl-C nothing new starts; running cells are ended, finished ones stay finished. The terminal sends the signal
    to every process of the study: only the parent listens.
 """
 
@@ -50,7 +51,7 @@ class LocalExecutor:
         """Yield (task, result) as tasks finish."""
         pool = self._started()  # outside the block: what it starts first, a tracker of semaphores, ends the block
         try:
-            with interrupts_held():  # workers are started here
+            with interrupts_held(), _script_hidden():  # workers are started here
                 futures = {pool.submit(function, task): task for task in tasks}
             for future in as_completed(futures):
                 yield futures[future], future.result()
@@ -142,6 +143,18 @@ def interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _script_hidden() -> Iterator[None]:
+    """Start workers without the calling script: `spawn` would run a script again that calls `karat.run` at its top."""
+    script = vars(sys.modules["__main__"])
+    kept: dict[str, Any] = {name: script[name] for name in ("__file__", "__spec__") if name in script}
+    script.update(dict.fromkeys(kept))
+    try:
+        yield
+    finally:
+        script.update(kept)
 
 
 def search_path() -> str:

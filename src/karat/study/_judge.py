@@ -2,13 +2,14 @@
 
 Invariants:
 1. `select` reads forecasts of selection folds only; the candidate with the lowest primary loss is frozen.
-2. Baselines are chosen on `Valid` too: for skill the lowest primary loss, for money the highest net Sharpe.
+2. For money the baseline with the highest net Sharpe on `Valid` has to be beaten, for skill every baseline: a trial's
+   series is the one against the baseline over which it shows least.
 3. `score_tests` treats candidates and baselines alike; what is kept in memory does not grow with their number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +32,11 @@ _DELAY_SHARE = 10  # gate 3 enters a tenth of the horizon later, at least one ba
 
 @dataclass(frozen=True)
 class Selection:
-    """What was chosen on `Valid`: losses[horizon][title], the frozen candidate, the baselines to beat per horizon."""
+    """What was chosen on `Valid`: losses[horizon][title], the frozen candidate, the one to beat in money."""
 
     losses: Mapping[str, Mapping[str, float]]
     selected: str
     trial: str
-    skill_baseline: Mapping[str, str]
     money_baseline: Mapping[str, str]
 
 
@@ -50,6 +50,7 @@ class Summary:
     by_instrument: pl.DataFrame
     skill: np.ndarray
     money: np.ndarray
+    rival: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,26 +67,20 @@ class Tests:
     seeds: tuple[tuple[int, float, float], ...]
     delay_bars: int
 
-    def of(self, title: str, horizon: str) -> Summary:
-        """Return the summary of one model at one horizon."""
-        return next(item for item in self.summaries if (item.entrant.title, item.horizon) == (title, horizon))
-
 
 def select(run: Run) -> Selection:
     """Return the selection made on `Valid`."""
     losses: dict[str, dict[str, float]] = {}
-    skill: dict[str, str] = {}
     money: dict[str, str] = {}
     for horizon in run.config.horizons:
         scored = {entrant.title: _scored(run, entrant, horizon, "select") for entrant in run.plan.entrants}
         losses[horizon] = {title: item.loss for title, item in scored.items()}
         names = [entrant.title for entrant in run.plan.baselines]
-        skill[horizon] = min(names, key=lambda title, at=horizon: losses[at][title])  # type: ignore[misc]
         worth = {title: _finite(_sharpe(run, scored[title].net)) for title in names}
         money[horizon] = max(names, key=worth.__getitem__)
     at_primary = losses[run.config.primary_horizon]
     best = min(run.plan.candidates, key=lambda entrant: at_primary[entrant.title])
-    return Selection(losses, best.title, best.trial[run.config.primary_horizon], skill, money)
+    return Selection(losses, best.title, best.trial[run.config.primary_horizon], money)
 
 
 def require_trades(run: Run) -> None:
@@ -116,13 +111,12 @@ def score_tests(run: Run, selection: Selection) -> Tests:
         full = {item.title: _scored(run, item, horizon, "test") for item in run.plan.baselines}
         for entrant in run.plan.entrants:
             item = full.get(entrant.title) or _scored(run, entrant, horizon, "test")
-            rivals = full[selection.skill_baseline[horizon]], full[selection.money_baseline[horizon]]
-            summaries.append(_summary(run, entrant, item, *rivals))
+            money_rival = full[selection.money_baseline[horizon]]
+            summaries.append(_summary(entrant, item, list(full.values()), money_rival))
             if horizon == primary and entrant.title == selection.selected:
-                kept["chosen"] = item
+                kept |= {"chosen": item, "skill": full[summaries[-1].rival]}
         if horizon == primary:
-            kept |= {"skill": full[selection.skill_baseline[horizon]], "money": full[selection.money_baseline[horizon]]}
-            kept["hold"] = full["buy_and_hold"]
+            kept |= {"money": full[selection.money_baseline[horizon]], "hold": full["buy_and_hold"]}
     chosen = kept["chosen"]
     delay = max(1, round(horizon_bars(primary) / _DELAY_SHARE))
     return Tests(
@@ -184,7 +178,7 @@ def _scored(run: Run, entrant: Entrant, horizon: str, role: str) -> Scored:
     return score(entrant.title, run.averaged(entrant, horizon, role), run.labels(horizon, role), run.venue)
 
 
-def _summary(run: Run, entrant: Entrant, item: Scored, skill_rival: Scored, money_rival: Scored) -> Summary:
+def _summary(entrant: Entrant, item: Scored, baselines: Sequence[Scored], money_rival: Scored) -> Summary:
     by_date = pl.DataFrame({"date": item.dates, **{name: item.by_date(name) for name in LOSSES}, "net": item.net})
     by_instrument = (
         item.losses.group_by("instrument")
@@ -192,7 +186,24 @@ def _summary(run: Run, entrant: Entrant, item: Scored, skill_rival: Scored, mone
         .sort("instrument")
     )
     money = matched_excess(item.net, money_rival.net)
-    return Summary(entrant, item.horizon, by_date, by_instrument, skill_terms(item, skill_rival), money)
+    rival, skill = _hardest(item, [baseline for baseline in baselines if baseline is not item])
+    return Summary(entrant, item.horizon, by_date, by_instrument, skill, money, rival)
+
+
+def _hardest(item: Scored, baselines: Sequence[Scored]) -> tuple[str, np.ndarray]:
+    """Return the baseline over which a model's skill is shown least, and its (d,) Clark-West terms against it.
+
+    A baseline whose location is wrong is beaten by anything that does not share its mistake, so that beating one of
+    them proves nothing: the model has to beat each (an intersection-union test, Berger 1982).
+    """
+    terms = {baseline.name: skill_terms(item, baseline) for baseline in baselines}
+
+    def shown(name: str) -> float:
+        spread = float(np.nanstd(terms[name]))
+        return float(np.nanmean(terms[name])) / spread if spread > 0 else 0.0
+
+    rival = min(terms, key=shown)
+    return rival, terms[rival]
 
 
 def _seeds(run: Run, selection: Selection) -> Iterator[tuple[int, float, float]]:

@@ -80,7 +80,6 @@ def _selection(selection: Selection) -> dict[str, Any]:
     return {
         "selected": selection.selected,
         "trial": selection.trial,
-        "skill_baseline": dict(selection.skill_baseline),
         "money_baseline": dict(selection.money_baseline),
         "valid_losses": {key: dict(value) for key, value in selection.losses.items()},
     }

@@ -17,6 +17,8 @@ def split_plugins(plugins: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, .
     Raises:
         InputError: a name that no installed package offers.
     """
+    if not plugins:
+        return (), ()  # reading the metadata of every installed package takes 25 ms
     models = {point.name for point in importlib.metadata.entry_points(group=MODEL_GROUP)}
     sources = {point.name for point in importlib.metadata.entry_points(group=SOURCE_GROUP)}
     for name in plugins:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,14 +79,18 @@ def _load(config: StudyConfig) -> tuple[Panel, QualityReport, Panel]:
 def save_dataset(dataset: Dataset, folder: Path) -> Path:
     """Write what workers need under its content address and return that folder; existing content is kept."""
     target = folder / _address(dataset.panel, dataset.features.frame)
-    if not (target / "meta.json").exists():
-        target.mkdir(parents=True, exist_ok=True)
-        dataset.panel.frame.write_parquet(target / "panel.parquet")
-        dataset.features.frame.write_parquet(target / "features.parquet")
+    if not target.exists():
+        partial = folder / f"{target.name}.{os.getpid()}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        dataset.panel.frame.write_parquet(partial / "panel.parquet")
+        dataset.features.frame.write_parquet(partial / "features.parquet")
         meta = {"calendar": dataset.panel.calendar, "provenance": vars(dataset.panel.provenance)}
-        partial = target / "meta.partial"
-        partial.write_text(json.dumps(meta), encoding="utf-8")
-        partial.replace(target / "meta.json")
+        (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        try:
+            partial.rename(target)
+        except OSError:  # another study prepared the same content first
+            shutil.rmtree(partial)
     return target
 
 

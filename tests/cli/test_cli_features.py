@@ -1,0 +1,70 @@
+"""karat features: the registry, building, and the proof that nothing reads the future."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from cli_factory import karat, write_study
+
+from karat.features import FEATURES, TIERS
+
+
+def test_list_shows_all_or_one_tier() -> None:
+    assert karat("features", "list", "--json").facts == {"features": list(FEATURES)}
+    assert karat("features", "list", "a20", "--json").facts == {"features": list(TIERS["a20"])}
+    lines = karat("features", "list", "a20").out.splitlines()
+    assert lines[0].split() == ["feature", "category", "unit", "lookback"]
+    assert len(lines) == 21
+
+
+@pytest.mark.req("FEAT-05")
+def test_show_states_the_definition() -> None:
+    facts = karat("features", "show", "rsi_14", "--json").facts
+    assert facts["name"] == "rsi_14"
+    assert facts["formula"]
+    assert facts["inputs"] == ["close"]
+    assert f"formula   {facts['formula']}" in karat("features", "show", "rsi_14").out
+
+
+def test_build_counts_names_and_writes(tmp_path: Path) -> None:
+    study = write_study(tmp_path, features=["ret_1", "vix_close"])
+    said = karat("features", "build", study, "--json")
+    assert said.code == 0
+    assert (said.facts["rows"], said.facts["features"], said.facts["out"]) == (1400, ["ret_1"], None)
+    assert "vix_close" in said.facts["absent"]
+    out = tmp_path / "new" / "features.parquet"
+    said = karat("features", "build", study, "--out", out)
+    assert said.out.startswith(f"1400 rows, 1 features, written to {out}\nabsent: vix_close: needs vix")
+    assert "ret_1" in pl.read_parquet(out).columns
+    assert said.err == "reading the study\n"
+
+
+def test_check_proves_the_absence_of_a_leak(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    said = karat("features", "check", study, "--set", "data.params.n_days=300", "--json")
+    assert said.code == 0
+    assert (said.facts["passed"], said.facts["offending"]) == (True, [])
+    assert "300 rows loaded; recomputing" in said.err
+    assert karat("features", "check", study, "--set", "data.params.n_days=300").out.startswith("no feature depends")
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_check_names_a_planted_leak(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import dataclasses
+
+    spec = FEATURES["ret_1"]
+
+    def peeking(columns: object) -> object:
+        return spec.compute(columns)[::-1].copy()  # type: ignore[arg-type]
+
+    monkeypatch.setitem(FEATURES, "ret_1", dataclasses.replace(spec, compute=peeking))
+    study = write_study(tmp_path)
+    said = karat("features", "check", study, "--set", "data.params.n_days=300", *words)
+    assert said.code == 1
+    if words:
+        assert said.facts["offending"] == ["ret_1"]
+        assert said.facts["passed"] is False
+    else:
+        assert said.out == "LEAK: ret_1\n"

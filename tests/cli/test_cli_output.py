@@ -87,6 +87,17 @@ def test_progress_is_a_line_a_stage_where_nobody_watches(capsys: pytest.CaptureF
     assert (out, err) == ("", "cells: 0/3\ncells: 3/3\nreport: 1/1\n")
 
 
+def test_progress_is_a_line_every_five_seconds_of_a_long_stage(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 100 * 10**9, 2 * 10**9))
+    monkeypatch.setattr("karat.core.monotonic_ns", lambda: next(clock))
+    with ProgressReporter() as progress:
+        for done in range(8):
+            progress("cells", done, 7)
+    assert capsys.readouterr().err == "cells: 0/7\ncells: 3/7\ncells: 6/7\ncells: 7/7\n"
+
+
 def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

@@ -1,10 +1,14 @@
-"""Progress on stderr within a second of the start: a bar on a terminal, a line per stage elsewhere."""
+"""Progress on stderr within a second of the start: a bar on a terminal, else a line a stage and every 5 seconds."""
 
 from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
+
+from karat.cli._output import say
+
+_PAUSE_NS: Final = 5_000_000_000
 
 
 class ProgressReporter:
@@ -13,7 +17,7 @@ class ProgressReporter:
     def __init__(self) -> None:
         self._bars: Any = None
         self._tasks: dict[str, Any] = {}
-        self._last = ""
+        self._last, self._said_ns = "", 0
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
@@ -31,10 +35,13 @@ class ProgressReporter:
             if stage not in self._tasks:
                 self._tasks[stage] = self._bars.add_task(stage, total=total)
             self._bars.update(self._tasks[stage], completed=done, total=total)
-        elif stage != self._last or done == total:
-            sys.stderr.write(f"{stage}: {done}/{total}\n")
-            sys.stderr.flush()
-            self._last = stage
+            return
+        from karat.core import monotonic_ns
+
+        now = monotonic_ns()
+        if stage != self._last or done == total or now - self._said_ns >= _PAUSE_NS:
+            say(f"{stage}: {done}/{total}")
+            self._last, self._said_ns = stage, now
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None

@@ -39,6 +39,21 @@ def test_importing_karat_is_light_and_offline(tmp_path: Path) -> None:
     assert fresh(folder=tmp_path, script=script).stdout == "[]\n"
 
 
+def test_the_first_word_comes_within_a_second(tmp_path: Path) -> None:
+    import psutil
+
+    words = [*KARAT, "run", "nowhere.yaml"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, text=True) as command:
+        assert command.stderr is not None
+        first = command.stderr.readline()
+        spent = psutil.Process(command.pid).cpu_times()
+        rest = command.stderr.read()
+    assert first == "reading the study\n"
+    assert spent.user + spent.system <= IMPORT_SECONDS
+    assert command.returncode == 2
+    assert "no such file" in rest
+
+
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     script = f"import sys, karat.cli; print([name for name in {(*HEAVY, 'numpy', 'pydantic')} if name in sys.modules])"
     assert fresh(folder=tmp_path, script=script).stdout == "[]\n"

@@ -164,14 +164,9 @@ def test_report_writes_the_report_again(finished: tuple[Path, Path]) -> None:
     run = next((workspace / "runs").iterdir())
     before = (run / "report.html").read_text(encoding="utf-8")
     (run / "report.html").unlink()
-    for name in ("latest", run.name, run.name[:5]):
-        said = karat("report", name, "--json", env={"KARAT_WORKSPACE": str(workspace)})
-        assert said.code == 0
-        assert said.facts == {
-            "run_id": run.name,
-            "html": str(run / "report.html"),
-            "markdown": str(run / "report.md"),
-        }
+    said = karat("report", run.name[:5], "--json", env={"KARAT_WORKSPACE": str(workspace)})
+    assert said.code == 0
+    assert said.facts == {"run_id": run.name, "html": str(run / "report.html"), "markdown": str(run / "report.md")}
     assert (run / "report.html").read_text(encoding="utf-8") == before
     assert karat("report", "-w", workspace).out.split() == [str(run / "report.html"), str(run / "report.md")]
 

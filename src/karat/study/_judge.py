@@ -97,9 +97,10 @@ def require_trades(run: Run) -> None:
         edge = edges(found.forecast)
         largest = max(largest, float(edge.max() if policy.mode == "long_flat" else np.abs(edge).max()))
     why = f"no candidate trades on Valid (zero trades): the largest edge forecast is {largest:.3g}"
-    fix = f"lower it to {largest:.2g}, say" if largest > 0 else "allow short positions: policy.mode: long_flat_short"
-    fix += "; Test was not opened"
-    raise InputError("policy.flat_edge", policy.flat_edge, why=why, fix=fix)
+    fix = f"lower it below {largest:.3g}" if largest > 0 else "allow short positions: policy.mode: long_flat_short"
+    if largest == 0:
+        fix = "choose models whose medians are not zero"
+    raise InputError("policy.flat_edge", policy.flat_edge, why=why, fix=f"{fix}; Test was not opened")
 
 
 def score_tests(run: Run, selection: Selection) -> Tests:

@@ -59,18 +59,36 @@ def test_a_script_may_start_workers_at_its_top(tmp_path: Path) -> None:
     assert done.stdout == "[(-2, 2), (-1, 1)]\n"
 
 
-def test_ctrl_c_waits_while_processes_are_started() -> None:
-    held = []
+@pytest.mark.parametrize("thread", ["this", "any"])
+def test_ctrl_c_waits_while_processes_are_started(thread: str) -> None:
+    done = []
 
     def press_while_held() -> None:
         with interrupts_held():
-            signal.pthread_kill(threading.get_ident(), signal.SIGINT)  # to this thread: pytest has others
-            held.append(signal.SIGINT in signal.sigpending())
+            if thread == "this":
+                signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+            else:
+                os.kill(os.getpid(), signal.SIGINT)
+            done.append(sum(range(100_000)))
 
     with pytest.raises(KeyboardInterrupt):
         press_while_held()
-    assert held == [True]
+    assert done, "what was under way came to its end"
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_another_thread_may_start_processes() -> None:
+    seen = []
+
+    def start() -> None:
+        with interrupts_held():
+            seen.append(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, set()))
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+    assert seen == [True]
 
 
 def test_a_worker_without_a_parent_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,12 +137,23 @@ def make_executor(config: ExecutorConfig) -> Executor:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back while processes are started: they inherit the mask, so it only ever reaches the parent."""
+    """Hold Ctrl-C back while processes are started: none is left half started, and none of them will listen to it.
+
+    They inherit the mask of this thread. The handler is held as well, since the signal may reach another thread.
+    """
+    pressed: list[int] = []
+    # handlers run, and can be set, in the main thread only; None is one that is not Python's
+    mine = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not None
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    handler = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number)) if mine else None
     try:
         yield
     finally:
+        if mine:
+            signal.signal(signal.SIGINT, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager

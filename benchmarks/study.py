@@ -2,9 +2,8 @@
 
     python benchmarks/study.py --json [--studies quickstart panel]
 
-Each study runs in a fresh workspace, cold (empty kernel cache) and warm. `peak_gib` is the largest sum of resident
-memory over the process and its workers, sampled every 50 ms, so pages that processes share count more than once. The
-goals are limits, not peers: quickstart 90 s cold, 45 s warm, 2 GiB; panel 300 s, 3 GiB, on two cores.
+Each study runs in a fresh workspace, cold (empty kernel cache) and warm. `peak_gib` is the largest proportional set size
+of the process and its workers together, sampled every 0.2 s: a page that several processes share counts once. The goals are limits, not peers: quickstart 90 s cold, 45 s warm, 2 GiB; panel 300 s, 3 GiB, on two cores.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ ROOT = Path(__file__).resolve().parent.parent
 GOALS = {"quickstart": {"cold": 90.0, "warm": 45.0, "gib": 2.0}, "panel": {"cold": 300.0, "warm": 300.0, "gib": 3.0}}
 
 
-def resident(process: psutil.Process) -> int:
-    """Return the resident bytes of a process and its children."""
+def held(process: psutil.Process) -> int:
+    """Return the bytes that a process and its children hold, shared pages divided among them (Linux)."""
     total = 0
     try:
         for item in [process, *process.children(recursive=True)]:
             try:
-                total += item.memory_info().rss
-            except psutil.NoSuchProcess:
+                total += item.memory_full_info().pss
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
     except psutil.NoSuchProcess:
         return 0
@@ -59,8 +58,8 @@ def run(study: str, cache: Path) -> tuple[float, float, str]:
         ) as process:
             watched = psutil.Process(process.pid)
             while process.poll() is None:
-                peak = max(peak, resident(watched))
-                time.sleep(0.05)
+                peak = max(peak, held(watched))
+                time.sleep(0.2)
             seconds = time.perf_counter() - started
             out = process.stdout.read() if process.stdout else ""
     return seconds, peak / 2**30, json.loads(out)["verdict"]

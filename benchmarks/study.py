@@ -2,8 +2,9 @@
 
     python benchmarks/study.py --json [--studies quickstart panel]
 
-Each study runs in a fresh workspace, cold (empty kernel cache) and warm. `peak_gib` is the largest proportional set size
-of the process and its workers together, sampled every 0.2 s: a page that several processes share counts once. The goals are limits, not peers: quickstart 90 s cold, 45 s warm, 2 GiB; panel 300 s, 3 GiB, on two cores.
+Each study runs in a fresh workspace, cold (empty kernel cache) and warm. `peak_gib` is the largest proportional set
+size of the process and its workers together, sampled every 0.2 s: a page that several processes share counts once. The
+goals are limits, not peers: quickstart 90 s cold, 45 s warm, 2 GiB; panel 300 s, 3 GiB, on two cores.
 """
 
 from __future__ import annotations

@@ -257,10 +257,11 @@ with Ledger.open(sys.argv[1]) as ledger:
     sys.stdin.read()
 """
 FORK = """
-import os, sys
+import os, sys, time
 from karat.core import Ledger, LedgerError
 ledger = Ledger.open(sys.argv[1])
 ledger.append("e", {})
+parent = os.getpid()
 child = os.fork()
 if child == 0:
     for act in (lambda: ledger.append("e", {}), lambda: ledger.verify(), lambda: Ledger.open(sys.argv[1])):
@@ -269,6 +270,8 @@ if child == 0:
         except LedgerError as error:
             print(error, flush=True)
     print("parent", os.getppid(), "child", os.getpid(), flush=True)
+    while os.getppid() == parent:  # the two share one pipe: "die" is for the parent
+        time.sleep(0.01)
     sys.stdin.read()
     os._exit(0)
 sys.stdin.readline()

@@ -4,9 +4,10 @@
 
 The peer of a single durable entry is a file on the same disk, as long as the journal grows before it is reused, in
 which one page and header after another is overwritten and synced with the call the journal uses (`fdatasync`): an
-append that grows a file pays for its new length too and would flatter the ledger. Rounds of both alternate, because the rate of a disk drifts; the ratio is the median
-of the rounds. Batches are timed as the best of several, because other processes can only make them slower. Goals: at
-least 100,000 entries a second in batches; a ratio of single entries to syncs near 1.
+append that grows a file pays for its new length too and would flatter the ledger. Rounds of both alternate, because
+the rate of a disk drifts; the ratio is the median of the rounds. Batches are timed as the best of several, because
+other processes can only make them slower. Goals: at least 100,000 entries a second in batches; a ratio of single
+entries to syncs near 1.
 """
 
 from __future__ import annotations

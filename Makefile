@@ -38,7 +38,7 @@ coverage: setup
 
 bench: setup
 	$(BIN)/python benchmarks/ledger.py --json
-	$(BIN)/python benchmarks/market_step.py --json
+	$(BIN)/python benchmarks/market.py --json $(MARKET)
 
 docs: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt zensical

@@ -46,7 +46,9 @@ SPECS = st.builds(
     MarketSpec,
     proportional_bps=st.sampled_from([0.0, 1.0, 50.0]),
     fixed_usd=st.sampled_from([0.0, 2.0]),
+    slippage_bps=st.sampled_from([0.0, 5.0]),
     fill=st.sampled_from(["next_open", "next_close", "same_close"]),
+    cash=st.sampled_from(["borrow", "scale", "reject"]),
     delay_bars=st.integers(0, 3),
 )
 
@@ -56,11 +58,19 @@ SPECS = st.builds(
 def test_1_cash_positions_costs_and_pnl_always_add_up(spec: MarketSpec, seed: int, holes: float) -> None:
     prices = bars(seed=seed, holes=holes)
     result = simulate(prices, weights(prices, holes=holes), spec)
+    run, quanta = result.run, spec.quanta
+    worth = (run.lots * result.last_ticks).sum(axis=1) * quanta.unit
+    start = quanta.of_money(spec.capital_usd) + np.cumsum(result.gross_pnl_quanta.sum(axis=1))
+    np.testing.assert_array_equal(run.cash + worth + np.cumsum(result.costs_quanta), start)
+    np.testing.assert_array_equal(run.cash + worth, run.equity)
     left = result.equity["cash_usd"] + result.equity["positions_usd"] + result.equity["costs_usd"].cum_sum()
     right = spec.capital_usd + np.cumsum(result.gross_pnl_usd.sum(axis=1))
     np.testing.assert_allclose(left.to_numpy(), right, rtol=1e-12)
     held = (result.positions * result.last_prices).sum(axis=1)
     np.testing.assert_allclose(result.equity["positions_usd"].to_numpy(), held, rtol=1e-9, atol=1e-6)
+    if spec.cash != "borrow":
+        sold_only = np.flatnonzero(run.cash < 0)
+        assert (np.diff(run.lots, axis=0, prepend=0)[sold_only] <= 0).all() or run.ruined >= 0
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -74,8 +84,10 @@ def test_2_fills_rebuild_positions_cash_and_costs(spec: MarketSpec, seed: int) -
         "instrument": pl.String,
         "quantity": pl.Float64,
         "price": pl.Float64,
+        "reference_price": pl.Float64,
         "cost_proportional_usd": pl.Float64,
         "cost_fixed_usd": pl.Float64,
+        "cost_slippage_usd": pl.Float64,
         "decision_ts": pl.Int64,
     }
     assert len(fills) == result.run.fills.sum()
@@ -83,8 +95,13 @@ def test_2_fills_rebuild_positions_cash_and_costs(spec: MarketSpec, seed: int) -
         assert fills.filter(pl.col("instrument") == name)["quantity"].sum() == pytest.approx(held, abs=1e-7)
     assert fills["cost_proportional_usd"].sum() == pytest.approx(result.costs["proportional"])
     assert fills["cost_fixed_usd"].sum() == pytest.approx(result.costs["fixed"])
-    paid = (fills["quantity"] * fills["price"]).sum() + result.costs["total"]
+    assert fills["cost_slippage_usd"].sum() == pytest.approx(result.costs["slippage"])
+    paid = (fills["quantity"] * fills["reference_price"]).sum() + result.costs["total"]
     assert result.equity["cash_usd"][-1] == pytest.approx(spec.capital_usd - paid)
+    records = result.run.records
+    fees = records.proportional.sum() + len(records.row) * spec.quanta.of_money(spec.fixed_usd)
+    exact = spec.quanta.of_money(spec.capital_usd) - int((records.lots * records.price).sum()) * spec.quanta.unit - fees
+    assert result.run.cash[-1] == exact
     assert (fills["ts"] - fills["decision_ts"]).min() == result.lag_bars * DAY
     assert (fills["ts"] - fills["decision_ts"]).max() == result.lag_bars * DAY
 
@@ -96,15 +113,18 @@ def test_zero_cost_minus_cost_pnl_is_the_itemised_cost_sum(spec: MarketSpec, see
     prices = bars(seed=seed, holes=holes)
     sized = simulate(prices, weights(prices, holes=holes), spec)
     same = TargetQuantities(prices.ts, np.where(np.isnan(prices.close), np.nan, np.round(sized.positions)))
+    free_terms = {"proportional_bps": 0.0, "fixed_usd": 0.0, "slippage_bps": 0.0, "cash": "borrow"}
+    spec = spec.model_copy(update={"cash": "borrow"})
     costly = simulate(prices, same, spec)
-    free = simulate(prices, same, spec.model_copy(update={"proportional_bps": 0.0, "fixed_usd": 0.0}))
+    free = simulate(prices, same, spec.model_copy(update=free_terms))
     np.testing.assert_array_equal(costly.positions, free.positions)
     gap = free.equity["equity_usd"] - costly.equity["equity_usd"]
     np.testing.assert_allclose(gap.to_numpy(), np.cumsum(costly.costs_usd), rtol=0, atol=1e-6)
-    items = costly.fills["cost_proportional_usd"].sum() + costly.fills["cost_fixed_usd"].sum()
+    np.testing.assert_array_equal(free.run.equity - costly.run.equity, np.cumsum(costly.costs_quanta))
+    items = sum(costly.fills[f"cost_{name}_usd"].sum() for name in ("proportional", "fixed", "slippage"))
     assert gap[-1] == pytest.approx(items, abs=1e-6)
     assert costly.costs["total"] == pytest.approx(items)
-    assert free.costs == {"proportional": 0.0, "fixed": 0.0, "total": 0.0}
+    assert free.costs == {"proportional": 0.0, "fixed": 0.0, "slippage": 0.0, "total": 0.0}
 
 
 @pytest.mark.req("EVAL-11")
@@ -134,9 +154,9 @@ def test_attribution_sums_to_total_pnl(spec: MarketSpec, seed: int) -> None:
     total = result.equity["equity_usd"][-1] - spec.capital_usd
     assert table["net_pnl_usd"].sum() == pytest.approx(total, rel=1e-9, abs=1e-6)
     assert table["cost_proportional_usd"].sum() == pytest.approx(result.costs["proportional"])
-    assert table["traded_usd"].sum() == pytest.approx(result.run.traded.sum())
+    assert table["traded_usd"].sum() == pytest.approx(result.usd(result.run.traded.sum()))
     assert table["n_fills"].sum() == len(result.fills)
-    assert table.row(2) == ("C", 0.0, 0.0, 0.0, 0.0, 0.0, 0)
+    assert table.row(2) == ("C", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -435,8 +455,8 @@ def test_a_panel_without_closes_or_the_instrument_is_refused() -> None:
     [
         (
             {"fil": "next_open"},
-            "fil: unknown key; allowed: capital_usd, delay_bars, fill, fixed_usd, proportional_bps; "
-            "did you mean 'fill'?",
+            "fil: unknown key; allowed: capital_usd, cash, delay_bars, fill, fixed_usd, lot_quantum, money_quantum, "
+            "price_quantum, proportional_bps, slippage_bps; did you mean 'fill'?",
         ),
         (
             {"fill": "next_opn"},
@@ -446,6 +466,15 @@ def test_a_panel_without_closes_or_the_instrument_is_refused() -> None:
         ({"proportional_bps": -1}, "proportional_bps: got -1; allowed: 0 or more"),
         ({"fixed_usd": float("nan")}, "fixed_usd: got nan; allowed: a finite number"),
         ({"delay_bars": -1}, "delay_bars: got -1; allowed: 0 or more"),
+        ({"cash": "scales"}, "cash: got 'scales'; allowed: borrow, scale, reject; did you mean 'scale'?"),
+        (
+            {"price_quantum": 0.01, "lot_quantum": 0.1, "money_quantum": 0.003},
+            "money_quantum: got 0.003; allowed: a whole part of price_quantum * lot_quantum, 0.001",
+        ),
+        (
+            {"capital_usd": 1e15, "lot_quantum": 1e-4},
+            "capital_usd: 1000000000000000000000000 quanta of 1E-9; allowed: below 2**62; coarsen lot_quantum",
+        ),
     ],
 )
 def test_a_wrong_spec_is_refused(values: dict[str, Any], line: str) -> None:

@@ -13,7 +13,9 @@ from karat.core._errors import (
     KaratError,
     LeakageError,
     LedgerError,
+    MarketStopped,
     MissingExtraError,
+    RangeError,
     nearest,
 )
 from karat.core._extras import require
@@ -40,7 +42,9 @@ __all__ = [
     "LeakageError",
     "Ledger",
     "LedgerError",
+    "MarketStopped",
     "MissingExtraError",
+    "RangeError",
     "VerifyReport",
     "canonical_json",
     "content_hash",

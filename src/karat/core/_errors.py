@@ -3,7 +3,9 @@
     KaratError
     ├── InputError            a bad argument, file or option: field, value seen, allowed, why, fix        (exit 2)
     │   ├── ConfigError       one or more problems in a study file, all reported at once                  (exit 2)
-    │   └── DataError         data that broke a rule: table, rule, rows, remedy                           (exit 2)
+    │   ├── DataError         data that broke a rule: table, rule, rows, remedy                           (exit 2)
+    │   ├── MarketStopped     a faulty row stopped a simulation; `partial` holds what came before it        (exit 2)
+    │   └── RangeError        a number left the range in which its quantum is exact: field, quantum, when (exit 2)
     ├── LeakageError          a guard proved that the future reached the past                             (exit 2)
     ├── LedgerError           the ledger was edited, cut, or cannot be written: names the first bad entry (exit 1)
     ├── EnvironmentProblem    something of the machine or installation is missing                         (exit 3)
@@ -96,6 +98,25 @@ class DataError(InputError):
         why = f"rule '{rule}' is broken" + (f" at {shown}{more}" if rows else "")
         super().__init__(table, "invalid data" if seen is None else seen, why=why, fix=fix)
         self.table, self.rule, self.rows = table, rule, [str(row) for row in rows]
+
+
+class RangeError(InputError):
+    """A number left the range in which whole numbers of its quantum are exact; `field` is the quantum to change."""
+
+
+class MarketStopped(InputError):
+    """A faulty row or a number out of range stopped a simulation; `partial` is its result up to that row."""
+
+    def __init__(
+        self, field: str, value: object, *, partial: object, why: str | None = None, fix: str | None = None
+    ) -> None:
+        super().__init__(field, value, why=why, fix=fix)
+        self._partial = partial
+
+    @property
+    def partial(self) -> object:
+        """What the simulation had done before the faulty row."""
+        return self._partial
 
 
 class LeakageError(KaratError):

@@ -6,7 +6,20 @@ never visible before its `known_at`.
 
 from karat.data._bundled import BundledSource
 from karat.data._calendars import sessions
+from karat.data._capture import BookCheck, Capture, check_capture, read_capture
 from karat.data._catalog import Catalog, scaffold
+from karat.data._clocks import ClockOffset, StampGuard, estimate_clock
+from karat.data._depth_sync import DepthSync, depth_sync
+from karat.data._event_builders import (
+    events_from_bars,
+    events_from_depth,
+    events_from_quotes,
+    events_from_rows,
+    events_from_trades,
+    merge_events,
+)
+from karat.data._event_readers import EventChunks, write_events
+from karat.data._events import BASES, KINDS, Events
 from karat.data._files import CsvSource, ParquetSource
 from karat.data._fixture import make_fixture
 from karat.data._forecast import Forecast
@@ -15,10 +28,24 @@ from karat.data._grid import CUTS, HORIZONS, INNER, LEVELS, MEDIAN, N_CLASSES, h
 from karat.data._instruments import ASSET_CLASSES, Instrument
 from karat.data._integrity import check_database
 from karat.data._joins import asof_join, combine
+from karat.data._level3 import Level3Book, level2_from_level3
 from karat.data._manifest import CatalogEntry, CatalogProblem
+from karat.data._orderflow import FlowRates, OrderFlow, order_flow
 from karat.data._panel import KEYS, OHLCV, Panel, Provenance
 from karat.data._quality import RULES, Finding, QualityReport, Rule, check_quality
 from karat.data._resample import SCALES, resample
+from karat.data._rule_tables import (
+    MARKET_RULES,
+    PRICE_CATEGORIES,
+    VENUE_FILTERS,
+    CircuitBreakerRule,
+    DailyLimitRule,
+    MarketRules,
+    PriceBandRule,
+    ShortSaleRule,
+    TickRule,
+    VenueFilters,
+)
 from karat.data._source import Source
 from karat.data._sources import SOURCES, available_sources, load, open_source
 from karat.data._sqlite_schema import ddl
@@ -28,53 +55,88 @@ from karat.data._views import Inputs, Labels, Permit, Table, Test, Train, Valid
 
 __all__ = [
     "ASSET_CLASSES",
+    "BASES",
     "CUTS",
     "HORIZONS",
     "INNER",
     "KEYS",
+    "KINDS",
     "LEVELS",
+    "MARKET_RULES",
     "MEDIAN",
     "N_CLASSES",
     "OHLCV",
+    "PRICE_CATEGORIES",
     "RULES",
     "SCALES",
     "SOURCES",
+    "VENUE_FILTERS",
+    "BookCheck",
     "BundledSource",
+    "Capture",
     "Catalog",
     "CatalogEntry",
     "CatalogProblem",
+    "CircuitBreakerRule",
+    "ClockOffset",
     "CsvSource",
+    "DailyLimitRule",
+    "DepthSync",
+    "EventChunks",
+    "Events",
     "Finding",
+    "FlowRates",
     "Forecast",
     "FrameSource",
     "Inputs",
     "Instrument",
     "Labels",
+    "Level3Book",
+    "MarketRules",
+    "OrderFlow",
     "Panel",
     "ParquetSource",
     "Permit",
+    "PriceBandRule",
     "Provenance",
     "QualityReport",
     "Rule",
+    "ShortSaleRule",
     "Source",
     "SqliteSource",
+    "StampGuard",
     "SyntheticSource",
     "Table",
     "Test",
+    "TickRule",
     "Train",
     "Valid",
+    "VenueFilters",
     "asof_join",
     "available_sources",
+    "check_capture",
     "check_database",
     "check_quality",
     "combine",
     "ddl",
+    "depth_sync",
+    "estimate_clock",
+    "events_from_bars",
+    "events_from_depth",
+    "events_from_quotes",
+    "events_from_rows",
+    "events_from_trades",
     "horizon_bars",
+    "level2_from_level3",
     "load",
     "make_fixture",
+    "merge_events",
     "open_source",
+    "order_flow",
+    "read_capture",
     "resample",
     "scaffold",
     "sessions",
     "to_polars",
+    "write_events",
 ]

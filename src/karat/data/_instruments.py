@@ -2,7 +2,7 @@
 
 Invariants:
 1. An id is `SYMBOL.VENUE`; it routes data and is never a feature.
-2. `tick` and `lot` are exact decimals: prices and quantities of orders are whole multiples of them.
+2. `tick`, `lot` and `multiplier` are exact decimals: prices and quantities of orders are whole multiples of them.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ ASSET_CLASSES: Final = (
 class Instrument:
     """The facts of one instrument.
 
-    tick: smallest price step, in `currency`. lot: smallest quantity step, in units. tradable: whether orders can be
-    sent for it (an index or a published rate cannot be traded itself).
+    tick: smallest price step, in `currency`. lot: smallest quantity step, in units. multiplier: units of the underlying
+    that one unit stands for (50 for a future on 50 times an index). tradable: whether orders can be sent for it (an
+    index or a published rate cannot be traded itself).
 
     Example:
         >>> Instrument("SPY.XNYS", asset_class="etf").tick
@@ -46,12 +47,13 @@ class Instrument:
     tick: Decimal = Decimal("0.01")
     lot: Decimal = Decimal("1")
     tradable: bool = True
+    multiplier: Decimal = Decimal("1")
 
     def __post_init__(self) -> None:
         instrument_id(self.id)
         if self.asset_class not in ASSET_CLASSES:
             raise InputError("instrument.asset_class", self.asset_class, allowed=ASSET_CLASSES)
-        for name in ("tick", "lot"):
+        for name in ("tick", "lot", "multiplier"):
             value = getattr(self, name)
             if not isinstance(value, Decimal) or not value.is_finite() or value <= 0:
                 raise InputError(f"instrument.{name}", value, allowed="a positive Decimal")

@@ -4,7 +4,7 @@ A study names tiers or features; `resolve` says which of them a panel can serve,
 the rows a model reads and `check_invariance` proves by experiment that later data cannot change them.
 """
 
-from karat.features._build import FeatureFrame, build, numeric_only, table
+from karat.features._build import FeatureFrame, build, compute_regulatory_features, numeric_only, table
 from karat.features._dataset import VIX_REGIME_CODES, Dataset, build_dataset, dataset_columns, model_inputs
 from karat.features._dictionary import dictionary_markdown
 from karat.features._invariance import InvarianceReport, check_invariance
@@ -26,6 +26,7 @@ __all__ = [
     "build",
     "build_dataset",
     "check_invariance",
+    "compute_regulatory_features",
     "dataset_columns",
     "dictionary_markdown",
     "model_inputs",

@@ -55,6 +55,18 @@ def build(panel: Panel, selection: Selection) -> FeatureFrame:
     return FeatureFrame(panel.frame.select(KEYS).with_columns(columns), specs, absent)
 
 
+def compute_regulatory_features(panel: Panel) -> FeatureFrame:
+    """Compute the regulatory features of a panel of daily bars, one instrument at a time.
+
+    Returns the frame with `ssr_trigger`, `ssr_state`, `luld_band` and `luld_excursion`, each known at its row's
+    `known_at`, NaN during warm-up; `absent` names those that the panel cannot serve.
+
+    Raises:
+        InputError: the panel has none of the columns low, high and close.
+    """
+    return build(panel, "regulatory")
+
+
 def compute(frame: pl.DataFrame, specs: Sequence[FeatureSpec]) -> Floats:
     """Return (n, p) float64 features of a frame sorted by (instrument, ts)."""
     out = np.full((len(frame), len(specs)), np.nan)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from karat.core import InputError
-from karat.features import _momentum, _price, _trend, _vix, _volatility, _volume
+from karat.features import _momentum, _price, _regulatory, _trend, _vix, _volatility, _volume
 from karat.features._signal import SIGNAL
 from karat.features._spec import FeatureSpec
 
@@ -63,6 +63,10 @@ FEATURES: Final[dict[str, FeatureSpec]] = keyed(
     _vix.VIX_REGIME,
     _vix.VIX_CHANGE_1D,
     _vix.VIX_CHANGE_5D,
+    _regulatory.SSR_TRIGGER,
+    _regulatory.SSR_STATE,
+    _regulatory.LULD_BAND,
+    _regulatory.LULD_EXCURSION,
     SIGNAL,
 )
 """Every registered feature."""
@@ -73,6 +77,7 @@ _BAR: Final = ("open", "high", "low", "close", "volume")
 TIERS: Final[dict[str, tuple[str, ...]]] = {
     "a20": _A20,
     "base25": (*_A20, *_BAR),
+    "regulatory": tuple(name for name, spec in FEATURES.items() if spec.category == "regulatory"),
     "signal": ("signal",),
     "vix8": tuple(name for name, spec in FEATURES.items() if spec.category == "vix"),
 }

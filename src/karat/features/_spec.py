@@ -22,7 +22,7 @@ from karat.core import InputError
 Floats = NDArray[np.float64]
 Columns = Mapping[str, Floats]
 Compute = Callable[[Columns], Floats]
-Category = Literal["price", "trend", "momentum", "volatility", "volume", "vix", "raw", "signal", "custom"]
+Category = Literal["price", "trend", "momentum", "volatility", "volume", "vix", "regulatory", "raw", "signal", "custom"]
 
 NAN_RULE = "rows where an input is NaN are skipped and get NaN; 0/0 of a flat window gets the stated neutral value"
 

@@ -5,6 +5,7 @@ training, reinforcement learning, evidence and reports share one implementation.
 import numba: the first call of a compiled kernel does.
 """
 
+from karat.kernels._checks import finite_above, increasing, places
 from karat.kernels._measures import (
     annual_return,
     annual_turnover,
@@ -24,9 +25,18 @@ from karat.kernels._measures import (
     value_at_risk,
     volatility,
 )
-from karat.kernels._rebalance import Rebalanced, Terms, prepare, rebalance
+from karat.kernels._rebalance import OutOfRange, prepare, rebalance, rebalance_many
+from karat.kernels._rebalanced import BORROW, RATE_ONE, REJECT, SCALE, Fills, Rebalanced, Terms
+from karat.kernels._signals import Decisions, many_crossings, mean_crossings, moving_means
 
 __all__ = [
+    "BORROW",
+    "RATE_ONE",
+    "REJECT",
+    "SCALE",
+    "Decisions",
+    "Fills",
+    "OutOfRange",
     "Rebalanced",
     "Terms",
     "annual_return",
@@ -34,14 +44,21 @@ __all__ = [
     "calmar",
     "cvar",
     "drawdowns",
+    "finite_above",
     "hit_rate",
+    "increasing",
     "information_ratio",
     "kurtosis",
+    "many_crossings",
     "max_drawdown",
     "max_drawdown_periods",
+    "mean_crossings",
+    "moving_means",
+    "places",
     "prepare",
     "profit_factor",
     "rebalance",
+    "rebalance_many",
     "sharpe",
     "skewness",
     "sortino",

@@ -1,7 +1,6 @@
-"""The compiled part of `_rebalance`: imported by the first call, because it imports numba.
+"""The compiled loop over bars of `_rebalance`: imported by the first call, because it imports numba.
 
-See `_rebalance` for the symbols, the order of events within a bar and the invariants. Recursions are plain loops so
-that a sum has one order and the result one value, compiled or not.
+See `_rebalance` for the symbols, the order of events within a bar and the invariants, `_panel_jit` for the passes.
 """
 
 from __future__ import annotations
@@ -10,92 +9,122 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karat.kernels._jit import compiled
+from karat.kernels._panel_jit import (
+    AT_CLOSE,
+    BAD_MONEY,
+    BUYS,
+    CAPITAL,
+    CUT,
+    FEES,
+    FIXED,
+    GOT,
+    GROSS,
+    LAG,
+    MONEY_LIMIT,
+    NEED,
+    POLICY,
+    RATE,
+    REJECT,
+    ROUND_DOWN,
+    SELLS,
+    SHIFT,
+    SKIPPED,
+    SLIPPED,
+    UNIT,
+    VALUE,
+    make_orders,
+    mark,
+    refuse_buys,
+    reprice,
+    scale_buys,
+    settle,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-DUST = 1e-10
-"""An order below this share of the larger of target and position is rounding of the sizing, not an order."""
+ACCOUNT = 9
+"""Columns of the account: equity, cash, value traded, proportional, fixed, slippage, fills, skipped, cut."""
 
 
-@compiled("int64(f8[::1], f8[::1], f8[::1], f8, b1, f8[::1])")
-def size(weights: Floats, prices: Floats, held: Floats, equity: float, by_weight: bool, order: Floats) -> int:
-    """Write the wanted quantities into `order`, NaN where nothing is to be done; return how many had no price."""
-    unsized = 0
-    for i in range(weights.shape[0]):
-        wanted = weights[i]
-        if by_weight and wanted != 0.0 and not np.isnan(wanted):
-            if np.isnan(prices[i]):
-                unsized += 1
-                wanted = np.nan
-            else:
-                wanted = wanted * equity / prices[i]
-        gap = abs(wanted - held[i])
-        order[i] = wanted if gap > DUST * max(abs(wanted), abs(held[i])) else np.nan
-    return unsized
+@compiled("int64(int64[::1], int64, int64[:, ::1], int64[::1])")
+def within_cash(terms: Ints, cash: int, order: Ints, sums: Ints) -> int:
+    """Cut or refuse the bar's buys, which `cash` and the money from its sales do not cover; return 0."""
+    fixed = terms[FIXED]
+    there = cash + sums[GOT] - fixed * sums[SELLS]
+    if sums[NEED] + fixed * sums[BUYS] <= there:
+        return 0
+    if terms[POLICY] == REJECT:
+        return int(refuse_buys(fixed, there, order, sums))
+    # A scaled fee may round up by one quantum: one is kept back for every buy.
+    there -= (fixed + 1) * sums[BUYS]
+    ratio = float(there) / float(sums[NEED]) * ROUND_DOWN if there > 0 else 0.0
+    return int(scale_buys(terms[RATE], ratio, order, sums))
 
 
-@compiled("Tuple((f8, f8, int64, int64))(f8[::1], f8[::1], f8[::1], f8[::1], f8)")
-def trade(order: Floats, prices: Floats, held: Floats, last: Floats, cash: float) -> tuple[float, float, int, int]:
-    """Move `held` to `order` at `prices`; return cash before costs, value traded, fills, orders without a price."""
-    traded, fills, unfilled = 0.0, 0, 0
-    for i in range(order.shape[0]):
-        if np.isnan(order[i]):
-            continue
-        if np.isnan(prices[i]):
-            unfilled += 1
-            continue
-        paid = (order[i] - held[i]) * prices[i]
-        cash -= paid
-        traded += abs(paid)
-        fills += 1
-        held[i] = order[i]
-        last[i] = prices[i]
-    return cash, traded, fills, unfilled
-
-
-@compiled("f8(f8[::1], f8[::1], f8[::1])")
-def mark(prices: Floats, held: Floats, last: Floats) -> float:
-    """Take the new closes into `last` where there are any; return the value of the positions at `last`."""
-    worth = 0.0
-    for i in range(prices.shape[0]):
-        if not np.isnan(prices[i]):
-            last[i] = prices[i]
-        worth += held[i] * last[i]
-    return worth
-
-
-@compiled("int64(f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1], int64[:, ::1])")
+@compiled(
+    "Tuple((int64, int64, int64))(f8[:, ::1], int64[::1], f8[:, ::1], f8[:, ::1], int64[::1], f8[::1], "
+    "int64[:, ::1], int64[:, ::1], int64[:, ::1], int64[::1])"
+)
 def scan(
-    weights: Floats, fill: Floats, close: Floats, terms: Floats, positions: Floats, account: Floats, counts: Ints
-) -> int:
-    """Run all bars; fill `positions` (T, N), `account` (T, 5), `counts` (T, 2); return the bar of ruin or -1."""
-    n_bars, n = close.shape
-    cash, rate, fixed = terms[0], terms[1], terms[2]
-    lag, at_close, by_weight = int(terms[3]), terms[4] != 0.0, terms[5] != 0.0
-    held, last, order, nothing = np.zeros(n), np.zeros(n), np.empty(n), np.zeros(n)
-    sized = np.empty(n_bars)
-    ruined = -1
-    for t in range(n_bars):
+    targets: Floats,
+    rows: Ints,
+    fill: Floats,
+    close: Floats,
+    terms: Ints,
+    per: Floats,
+    order: Ints,
+    positions: Ints,
+    account: Ints,
+    sized: Ints,
+) -> tuple[int, int, int]:
+    """Run all bars; return the bar of ruin or -1, a code other than 0 when a number left its range, and its bar.
+
+    rows: bars of the rows of targets. per: ticks of a price of 1, lots of a quantity of 1, a place for the equity of a
+    decision, the largest value of one fill. order: (5, N) zeros: lots, then money of a lot at the price of the fill, at
+    its reference price, at the last price known, then fees. positions: (T + 1, N), the first row zeros. account:
+    (T, ACCOUNT). sized: (T,) equity that decisions are sized with.
+    """
+    nothing, sums = np.zeros((1, close.shape[1])), np.zeros(10, dtype=np.int64)
+    lag, fixed, cash, at_close = terms[LAG], terms[FIXED], terms[CAPITAL], terms[AT_CLOSE] != 0
+    ruined, j = -1, 0
+    for t in range(close.shape[0]):
+        code, s, gross = 0, t - lag, 0
         if at_close:
-            sized[t] = cash + mark(close[t], held, last)
-        s = t - lag
-        traded, fills, skipped = 0.0, 0, 0
+            code |= mark(t, 0, close, per[0], terms[UNIT], positions, order, sums)
+            sized[t], gross = cash + sums[0], sums[1]
+        sums[NEED] = sums[GOT] = sums[VALUE] = sums[FEES] = sums[SLIPPED] = 0
+        sums[BUYS] = sums[SELLS] = sums[SKIPPED] = sums[CUT] = sums[GROSS] = 0
+        while j < rows.shape[0] and rows[j] < s:
+            j += 1
+        per[2] = float(sized[s]) if s >= 0 else 0.0
         # After ruin the only decision is to close everything; what was decided before it and not filled is withdrawn.
-        if s >= 0 and s >= ruined:
-            wanted = weights[s] if ruined < 0 else nothing
-            unsized = size(wanted, close[s], held, sized[s], by_weight, order)
-            cash, traded, fills, unfilled = trade(order, fill[t], held, last, cash)
-            skipped = unsized + unfilled
-        proportional, per_order = rate * traded, fixed * fills
-        cash -= proportional + per_order
-        equity = cash + mark(close[t], held, last)
-        if not at_close:
-            sized[t] = equity
-        if ruined < 0 and equity <= 0.0:
+        if ruined >= 0 and s >= ruined:
+            code |= make_orders(t, 0, nothing, fill, close, per, terms, positions, order, sums)
+        elif ruined < 0 and s >= 0 and j < rows.shape[0] and rows[j] == s:
+            code |= make_orders(t, j, targets, fill, close, per, terms, positions, order, sums)
+            if terms[POLICY]:
+                within_cash(terms, cash, order, sums)
+        else:
+            order[0] = 0
+        settle(t, order, positions)
+        fills = sums[BUYS] + sums[SELLS]
+        cash += sums[GOT] - sums[NEED] - fixed * fills
+        gross += sums[GROSS] + (abs(cash) >> SHIFT)
+        account[t, 2], account[t, 3], account[t, 4] = sums[VALUE], sums[FEES], fixed * fills
+        account[t, 5], account[t, 6] = sums[SLIPPED], fills
+        account[t, 7], account[t, 8] = sums[SKIPPED], sums[CUT]
+        if at_close:  # filled at the closes that the positions are valued at
+            equity = sized[t] - sums[FEES] - sums[SLIPPED] - fixed * fills
+        else:
+            reprice(order)
+            code |= mark(t, 1, close, per[0], terms[UNIT], positions, order, sums)
+            gross += sums[1]
+            equity = sized[t] = cash + sums[0]
+        code |= BAD_MONEY if float(gross) * 2.0**SHIFT >= MONEY_LIMIT else 0
+        account[t, 0], account[t, 1] = equity, cash
+        if code:
+            return ruined, code, t
+        if ruined < 0 and equity <= 0:
             ruined = t
-        positions[t] = held
-        account[t, 0], account[t, 1], account[t, 2] = equity, cash, traded
-        account[t, 3], account[t, 4] = proportional, per_order
-        counts[t, 0], counts[t, 1] = fills, skipped
-    return ruined
+    return ruined, 0, -1

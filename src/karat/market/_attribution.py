@@ -11,7 +11,8 @@ from karat.market._simulation import Simulation
 def attribution(simulation: Simulation) -> pl.DataFrame:
     """Return one row per instrument: its P&L and costs in USD; net_pnl_usd sums to final equity minus capital.
 
-    Columns: instrument, gross_pnl_usd, cost_proportional_usd, cost_fixed_usd, net_pnl_usd, traded_usd, n_fills.
+    Columns: instrument, gross_pnl_usd, cost_proportional_usd, cost_fixed_usd, cost_slippage_usd, net_pnl_usd,
+    traded_usd, n_fills.
     Gross P&L is summed from positions times price moves, independently of the simulation's own cash.
     """
     fills = (
@@ -19,6 +20,7 @@ def attribution(simulation: Simulation) -> pl.DataFrame:
         .agg(
             pl.col("cost_proportional_usd").sum(),
             pl.col("cost_fixed_usd").sum(),
+            pl.col("cost_slippage_usd").sum(),
             (pl.col("quantity") * pl.col("price")).abs().sum().alias("traded_usd"),
             pl.len().cast(pl.Int64).alias("n_fills"),
         )
@@ -27,16 +29,17 @@ def attribution(simulation: Simulation) -> pl.DataFrame:
     gross = pl.DataFrame(
         {
             "instrument": list(simulation.bars.instruments),
-            "gross_pnl_usd": np.asarray(simulation.gross_pnl_usd.sum(axis=0), dtype=np.float64),
+            "gross_pnl_usd": np.asarray(simulation.usd(simulation.gross_pnl_quanta.sum(axis=0)), dtype=np.float64),
         }
     )
     table = gross.join(fills, on="instrument", how="left", maintain_order="left").fill_null(0)
-    costs = pl.col("cost_proportional_usd") + pl.col("cost_fixed_usd")
+    costs = pl.col("cost_proportional_usd") + pl.col("cost_fixed_usd") + pl.col("cost_slippage_usd")
     return table.with_columns((pl.col("gross_pnl_usd") - costs).alias("net_pnl_usd")).select(
         "instrument",
         "gross_pnl_usd",
         "cost_proportional_usd",
         "cost_fixed_usd",
+        "cost_slippage_usd",
         "net_pnl_usd",
         "traded_usd",
         "n_fills",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from karat.core import DataError, InputError, iso
 from karat.data import Panel
+from karat.kernels import finite_above, increasing
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -88,8 +89,8 @@ def bars_from_panel(panel: Panel, instruments: Sequence[str] = ()) -> Bars:
 def _check_ts(ts: Ints, what: str) -> None:
     if ts.ndim != 1 or ts.dtype != np.int64:
         raise InputError(f"{what}.ts", f"{ts.dtype} {ts.shape}", allowed="one dimension of int64 UTC nanoseconds")
-    late = np.flatnonzero(np.diff(ts) <= 0)
-    if len(late):
+    if not increasing(ts):
+        late = np.flatnonzero(ts[1:] <= ts[:-1])
         rows = [iso(int(ts[k + 1])) for k in late]
         raise DataError(what, "ts strictly increasing", rows=rows, fix="sort by ts and drop duplicates")
 
@@ -97,6 +98,8 @@ def _check_ts(ts: Ints, what: str) -> None:
 def _check_prices(bars: Bars, name: str, prices: Floats, shape: tuple[int, int]) -> None:
     if prices.shape != shape:
         raise InputError(f"bars.{name}", prices.shape, allowed=f"{shape}, one row per bar, one column per instrument")
+    if finite_above(prices, 0.0):  # one look when all is well; a NaN fails it
+        return
     bad = np.argwhere(~np.isnan(prices) & ~((prices > 0) & np.isfinite(prices)))
     if len(bad):
         rows = [f"{bars.instruments[i]}@{iso(int(bars.ts[t]))}" for t, i in bad]

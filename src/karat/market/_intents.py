@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karat.core import InputError, iso
+from karat.kernels import finite_above, places
 from karat.market._bars import Bars, Floats, Ints, _check_ts
 
 
@@ -47,8 +48,12 @@ class TargetQuantities:
         _check_targets(self.ts, self.quantities, self.instruments, "quantities")
 
 
-def on_bars(ts: Ints, values: Floats, instruments: tuple[str, ...] | None, bars: Bars) -> NDArray[np.float64]:
-    """Return targets as (T, N) on the bars' rows and columns, NaN (keep) where there is none.
+def on_bars(
+    ts: Ints, values: Floats, instruments: tuple[str, ...] | None, bars: Bars
+) -> tuple[Ints | None, NDArray[np.float64]]:
+    """Return the bar of each row of targets (None: row j is bar j) and the targets on the bars' columns (M, N).
+
+    NaN (keep) stands in the columns of instruments that the targets do not have.
 
     Raises:
         InputError: a decision at no bar's close, an unknown instrument, a wrong number of columns.
@@ -57,24 +62,36 @@ def on_bars(ts: Ints, values: Floats, instruments: tuple[str, ...] | None, bars:
         raise InputError(
             "intents", f"{values.shape[1]} columns", allowed=f"{len(bars.instruments)}, one per instrument of the bars"
         )
-    names = bars.instruments if instruments is None else instruments
+    rows = bar_rows(ts, bars)
+    if instruments is None or instruments == bars.instruments:
+        return rows, values
     place = {name: k for k, name in enumerate(bars.instruments)}
-    for name in names:
+    for name in instruments:
         if name not in place:
             raise InputError("intents.instruments", name, allowed=bars.instruments)
-    rows = np.searchsorted(bars.ts, ts)
-    missing = (rows == len(bars.ts)) | (bars.ts[np.minimum(rows, len(bars.ts) - 1)] != ts)
-    if missing.any():
+    spread = np.full((len(ts), len(bars.instruments)), np.nan)
+    spread[:, [place[name] for name in instruments]] = values
+    return rows, spread
+
+
+def bar_rows(ts: Ints, bars: Bars) -> Ints | None:
+    """Return the bar of each decision, None when every bar has one.
+
+    Raises:
+        InputError: a decision at no bar's close.
+    """
+    if ts is bars.ts or np.array_equal(ts, bars.ts):
+        return None
+    rows = places(bars.ts, ts)
+    if rows is None:
+        missing = ts[~np.isin(ts, bars.ts)]
         raise InputError(
             "intents.ts",
-            iso(int(ts[missing][0])),
-            why=f"{int(missing.sum())} decision(s) at no bar's close",
+            iso(int(missing[0])),
+            why=f"{len(missing)} decision(s) at no bar's close",
             allowed=f"the ts of the bars, {iso(int(bars.ts[0]))} to {iso(int(bars.ts[-1]))}",
         )
-    spread = np.full(bars.close.shape, np.nan)
-    columns = np.array([place[name] for name in names], dtype=np.int64)
-    spread[np.ix_(rows, columns)] = values
-    return spread
+    return rows
 
 
 def _check_targets(ts: Ints, values: Floats, instruments: tuple[str, ...] | None, name: str) -> None:
@@ -84,6 +101,6 @@ def _check_targets(ts: Ints, values: Floats, instruments: tuple[str, ...] | None
         raise InputError(f"intents.{name}", values.shape, allowed=f"({len(ts)}, {columns or 'instruments'})")
     if instruments is not None and len(set(instruments)) != len(instruments):
         raise InputError("intents.instruments", list(instruments), allowed="each name once")
-    if np.isinf(values).any():
+    if not finite_above(values, -np.inf) and np.isinf(values).any():
         where = iso(int(ts[np.argwhere(np.isinf(values))[0, 0]]))
         raise InputError(f"intents.{name}", f"an infinite target at {where}", allowed="finite, or NaN to keep")

@@ -1,22 +1,25 @@
 """`Simulation`: what trading the intents on the bars would have given, with every cost itemised.
 
 Invariants:
-1. cash + positions + costs paid so far = start capital + gross P&L so far, at every bar, to float rounding.
+1. cash + positions + costs paid so far = start capital + gross P&L so far, at every bar, exactly, in money quanta.
 2. Fills are the changes of the positions: each leads to the decision that caused it, by `decision_ts`.
 3. Anything a reader should doubt stands in `notes`, in plain words.
+4. Frames and floats are made when asked for, from the whole numbers of `run`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from karat.kernels import Rebalanced
-from karat.market._bars import Bars, Floats
+from karat.market._bars import Bars, Floats, Ints
+from karat.market._notes import notes_of
 from karat.market._spec import Fill, MarketSpec
 
 
@@ -24,19 +27,32 @@ from karat.market._spec import Fill, MarketSpec
 class Simulation:
     """The result of `simulate`. Arrays follow `bars`: T rows, N columns; `fill` is the rule that was applied.
 
-    Returns are simple, from bar close to bar close. From the bar after ruin (equity at or below zero) on they are 0.
+    run: the same in whole numbers: ticks, lots and money quanta of `spec.quanta`. targets (M, N), rows (M,) or None:
+    what was asked for, and the bar of each row. Returns are simple, from bar close to bar close. From the bar after
+    ruin (equity at or below zero) on they are 0.
     """
 
     bars: Bars
     spec: MarketSpec
     fill: Fill
     run: Rebalanced
-    notes: tuple[str, ...]
+    targets: Floats
+    rows: Ints | None = None
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What should raise doubt, in plain words."""
+        return notes_of(self)
 
     @property
+    def equity_usd(self) -> Floats:
+        """(T,) equity after each bar."""
+        return np.asarray(self.usd(self.run.equity))
+
+    @cached_property
     def positions(self) -> Floats:
         """(T, N) units held after each bar."""
-        return self.run.positions
+        return self.run.lots / float(1 / self.spec.quanta.lot)
 
     @property
     def skipped_orders(self) -> int:
@@ -56,7 +72,7 @@ class Simulation:
     @property
     def gross_returns(self) -> Floats:
         """(T,) net returns with the bar's own costs added back."""
-        return self._over_previous(self.run.equity - self._previous + self.costs_usd)
+        return self._over_previous(self.run.equity - self._previous + self.costs_quanta)
 
     @property
     def turnover(self) -> Floats:
@@ -64,56 +80,74 @@ class Simulation:
         return self._over_previous(self.run.traded)
 
     @property
+    def costs_quanta(self) -> Ints:
+        """(T,) costs of each bar in money quanta, slippage with them."""
+        return self.run.proportional + self.run.fixed + self.run.slippage
+
+    @property
     def costs_usd(self) -> Floats:
-        """(T,) costs paid in each bar."""
-        return self.run.proportional + self.run.fixed
+        """(T,) costs of each bar, slippage with them."""
+        return np.asarray(self.usd(self.costs_quanta))
 
     @property
     def costs(self) -> dict[str, float]:
-        """Total costs by kind, in USD: `proportional`, `fixed` and their sum `total`."""
-        parts = {"proportional": float(self.run.proportional.sum()), "fixed": float(self.run.fixed.sum())}
-        return parts | {"total": sum(parts.values())}
+        """Total costs by kind, in USD: `proportional`, `fixed`, `slippage` and their sum `total`."""
+        run = self.run
+        parts = {"proportional": run.proportional, "fixed": run.fixed, "slippage": run.slippage}
+        sums = {name: int(values.sum()) for name, values in parts.items()}
+        return {name: float(self.usd(quanta)) for name, quanta in (sums | {"total": sum(sums.values())}).items()}
 
     @cached_property
+    def last_ticks(self) -> Ints:
+        """(T, N) the price each position is valued at, in ticks: the last close or fill known, 0 before any."""
+        known = _ticks(self.bars.close, self.spec)
+        records = self.run.records
+        blind = known[records.row, records.column] == 0
+        known[records.row[blind], records.column[blind]] = records.reference[blind]
+        row = np.maximum.accumulate(np.where(known > 0, np.arange(len(known))[:, None], 0), axis=0)
+        return np.take_along_axis(known, row, axis=0)
+
+    @property
     def last_prices(self) -> Floats:
-        """(T, N) the price each position is valued at: the last close or fill known, 0 before there was any."""
-        known = np.where(np.isnan(self.bars.close) & self._filled, self._fill_prices, self.bars.close)
-        row = np.where(np.isnan(known), -1, np.arange(len(known))[:, None])
-        row = np.maximum.accumulate(row, axis=0)
-        return np.where(row < 0, 0.0, np.take_along_axis(known, np.maximum(row, 0), axis=0))
+        """(T, N) `last_ticks` as prices."""
+        return self.last_ticks / float(1 / self.spec.quanta.tick)
 
     @property
     def weights(self) -> Floats:
         """(T, N) position values over equity after each bar; NaN where equity is at or below zero."""
         equity = np.where(self.run.equity > 0, self.run.equity, np.nan)
-        return self.positions * self.last_prices / equity[:, None]
+        return self.run.lots * self.last_ticks * self.spec.quanta.unit / equity[:, None]
 
     @cached_property
     def equity(self) -> pl.DataFrame:
         """One row per bar: ts, equity_usd, cash_usd, positions_usd, costs_usd (paid in that bar)."""
         run = self.run
-        columns = {"ts": self.bars.ts, "equity_usd": run.equity, "cash_usd": run.cash}
-        return pl.DataFrame(columns | {"positions_usd": run.equity - run.cash, "costs_usd": self.costs_usd})
+        columns = {"equity_usd": run.equity, "cash_usd": run.cash, "positions_usd": run.equity - run.cash}
+        money = {name: self.usd(quanta) for name, quanta in columns.items()}
+        return pl.DataFrame({"ts": self.bars.ts} | money | {"costs_usd": self.costs_usd})
 
     @cached_property
     def fills(self) -> pl.DataFrame:
         """One row per fill, by time and instrument.
 
         Columns: ts (close of the bar of the fill), instrument, quantity (units, negative for a sale), price,
-        cost_proportional_usd, cost_fixed_usd, decision_ts.
+        reference_price (of the bar, before slippage), cost_proportional_usd, cost_fixed_usd, cost_slippage_usd,
+        decision_ts.
         """
-        row, column = np.nonzero(self._filled)
-        price, quantity = self._fill_prices[row, column], self._changes[row, column]
+        records, quanta = self.run.records, self.spec.quanta
         names = np.asarray(self.bars.instruments, dtype=object)
+        fixed = quanta.of_money(self.spec.fixed_usd)
         return pl.DataFrame(
             {
-                "ts": self.bars.ts[row],
-                "instrument": pl.Series(names[column].tolist(), dtype=pl.String),
-                "quantity": quantity,
-                "price": price,
-                "cost_proportional_usd": np.abs(quantity * price) * self.spec.proportional_bps * 1e-4,
-                "cost_fixed_usd": np.full(len(row), self.spec.fixed_usd),
-                "decision_ts": self.bars.ts[row - self.lag_bars],
+                "ts": self.bars.ts[records.row],
+                "instrument": pl.Series(names[records.column].tolist(), dtype=pl.String),
+                "quantity": records.lots / float(1 / quanta.lot),
+                "price": records.price / float(1 / quanta.tick),
+                "reference_price": records.reference / float(1 / quanta.tick),
+                "cost_proportional_usd": self.usd(records.proportional),
+                "cost_fixed_usd": np.full(len(records.row), float(self.usd(fixed))),
+                "cost_slippage_usd": self.usd(records.slippage),
+                "decision_ts": self.bars.ts[records.row - self.lag_bars],
             }
         )
 
@@ -123,32 +157,32 @@ class Simulation:
 
         Held overnight up to the fill, and the new position from the fill to the close.
         """
-        before, opened = _shifted(self.positions), _shifted(self.last_prices)
-        turn = np.where(self._filled, self._fill_prices, opened)
-        moved: Floats = before * (turn - opened) + self.positions * (self.last_prices - turn)
-        return moved
-
-    @cached_property
-    def _changes(self) -> Floats:
-        return np.diff(self.positions, axis=0, prepend=0.0)
+        return np.asarray(self.usd(self.gross_pnl_quanta))
 
     @property
-    def _filled(self) -> NDArray[np.bool_]:
-        return np.not_equal(self._changes, 0.0)
+    def gross_pnl_quanta(self) -> Ints:
+        """(T, N) P&L before costs in money quanta, exact."""
+        records, last = self.run.records, self.last_ticks
+        after = self.run.lots
+        before, turn = _shifted(after), _shifted(last)
+        opened = turn.copy()
+        turn[records.row, records.column] = records.reference
+        return np.asarray((before * (turn - opened) + after * (last - turn)) * self.spec.quanta.unit)
+
+    def usd(self, quanta: Any) -> Any:
+        """Return money quanta as USD, each rounded once to the nearest float."""
+        return quanta / float(1 / self.spec.quanta.money)
 
     @property
-    def _fill_prices(self) -> Floats:
-        return fill_prices(self.bars, self.fill)
+    def _previous(self) -> Ints:
+        start = np.array([self.spec.quanta.of_money(self.spec.capital_usd)])
+        return np.concatenate([start, self.run.equity[:-1]])
 
-    @property
-    def _previous(self) -> Floats:
-        return np.concatenate([[self.spec.capital_usd], self.run.equity[:-1]])
-
-    def _over_previous(self, value_usd: Floats) -> Floats:
+    def _over_previous(self, quanta: Ints) -> Floats:
         """Return value over the equity of the bar before, up to and with the bar of ruin, 0 after it."""
-        ruined = self.run.ruined if self.run.ruined >= 0 else len(value_usd)
-        alive = np.arange(len(value_usd)) <= ruined
-        return np.where(alive, value_usd / np.where(alive, self._previous, 1.0), 0.0)
+        ruined = self.run.ruined if self.run.ruined >= 0 else len(quanta)
+        alive: NDArray[np.bool_] = np.arange(len(quanta)) <= ruined
+        return np.where(alive, quanta / np.where(alive, self._previous, 1), 0.0)
 
 
 def fill_lag(fill: Fill, delay_bars: int) -> int:
@@ -161,6 +195,12 @@ def fill_prices(bars: Bars, fill: Fill) -> Floats:
     return bars.open if fill == "next_open" and bars.open is not None else bars.close
 
 
-def _shifted(values: Floats) -> Floats:
+def _ticks(prices: Floats, spec: MarketSpec) -> Ints:
+    """Return prices in ticks, as the kernel rounds them; 0 where there is none."""
+    scaled = np.floor(prices * float(1 / spec.quanta.tick) + 0.5)
+    return np.asarray(np.where(np.isnan(scaled), 0.0, scaled).astype(np.int64))
+
+
+def _shifted(values: Ints) -> Ints:
     """Return the rows one bar later, zeros first."""
-    return np.vstack([np.zeros((1, values.shape[1])), values[:-1]])
+    return np.vstack([np.zeros((1, values.shape[1]), dtype=np.int64), values[:-1]])

@@ -1,0 +1,21 @@
+"""The jobs of `benchmarks/market.py`: one module per family, each with `jobs(inputs)`, and what they share.
+
+A new family is a module and a line in `FAMILIES`.
+"""
+
+from collections.abc import Callable
+
+from market_jobs import advance, bars, callback, level2, rebalance, sweep
+from market_jobs._inputs import Inputs
+from market_jobs._measure import Job, line, measure
+
+FAMILIES: dict[str, Callable[[Inputs], list[Job]]] = {
+    "bars": bars.jobs,
+    "sweep": sweep.jobs,
+    "rebalance": rebalance.jobs,
+    "level2": level2.jobs,
+    "callback": callback.jobs,
+    "advance": advance.jobs,
+}
+
+__all__ = ["FAMILIES", "Inputs", "Job", "line", "measure"]

@@ -1,0 +1,133 @@
+"""Words in raw memory, for compiled code: load, store, add, and multiply with wrap-around, each with a plain twin.
+
+The market's state is one block of 8-byte words without pointers. Kernels read and write it by address: an array of
+numba costs a bounds pattern and a wrap-around test at every access, a bare load costs a load.
+
+| symbol | meaning | unit |
+|---|---|---|
+| address | where word 0 lies, as an int64 | bytes |
+| i | index of a word (or of a byte, half or whole 32-bit number where the name says so) | elements of that size |
+
+Invariants:
+1. Nothing here checks anything: the caller owns the block and knows its layout.
+2. With `NUMBA_DISABLE_JIT=1` every function is plain Python on the same memory, with the same results.
+
+Importing this module imports numba; only modules of compiled code do so.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any, Final
+
+import numba
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+_CONFIG: Any = numba.config
+_MASK: Final = (1 << 64) - 1
+_WORD: Final = ir.IntType(64)
+_REAL: Final = ir.DoubleType()
+
+
+def _signed(value: int) -> int:
+    value &= _MASK
+    return value - (1 << 64) if value >> 63 else value
+
+
+def _reader(name: str, kind: ir.Type, result: Any, plain: type[Any]) -> Any:
+    """Return `name(address, i)`: the element i of a row of `kind` at the address, sign-extended to 64 bits."""
+    width = ctypes.sizeof(plain)
+
+    def slow(address: int, i: int) -> Any:
+        return plain.from_address(address + width * i).value
+
+    def typed(_: Any, address: Any, i: Any) -> tuple[Any, Callable[..., Any]]:
+        def generate(__: Any, builder: Any, ___: Any, args: Any) -> Any:
+            row = builder.inttoptr(args[0], kind.as_pointer())
+            value = builder.load(builder.gep(row, [args[1]]))
+            return builder.sext(value, _WORD) if isinstance(kind, ir.IntType) and kind.width < 64 else value
+
+        return result(types.int64, types.int64), generate
+
+    return _made(name, slow, typed)
+
+
+def _writer(name: str, kind: ir.Type, argument: Any, plain: type[Any]) -> Any:
+    """Return `name(address, i, value)`: set the element i of a row of `kind` at the address."""
+    width = ctypes.sizeof(plain)
+
+    def slow(address: int, i: int, value: Any) -> None:
+        plain.from_address(address + width * i).value = value
+
+    def typed(_: Any, address: Any, i: Any, value: Any) -> tuple[Any, Callable[..., Any]]:
+        def generate(context: Any, builder: Any, ___: Any, args: Any) -> Any:
+            row = builder.inttoptr(args[0], kind.as_pointer())
+            builder.store(args[2], builder.gep(row, [args[1]]))
+            return context.get_dummy_value()
+
+        return types.none(types.int64, types.int64, argument), generate
+
+    return _made(name, slow, typed)
+
+
+def _wrapping(name: str, operation: Callable[[int, int], int], build: str) -> Any:
+    """Return `name(a, b)`: the operation on two words, modulo 2**64, without a warning."""
+
+    def slow(a: int, b: int) -> int:
+        return _signed(operation(a & _MASK, b & _MASK))
+
+    def typed(_: Any, a: Any, b: Any) -> tuple[Any, Callable[..., Any]]:
+        def generate(__: Any, builder: Any, ___: Any, args: Any) -> Any:
+            return getattr(builder, build)(args[0], args[1])
+
+        return types.int64(types.int64, types.int64), generate
+
+    return _made(name, slow, typed)
+
+
+def _made(name: str, slow: Callable[..., Any], typed: Callable[..., Any]) -> Any:
+    if _CONFIG.DISABLE_JIT:
+        return slow
+    typed.__name__ = name
+    return intrinsic(typed)
+
+
+def _called(count: int) -> Any:
+    """Return `call(address, a1, ... a_count)`: call an int64 function of int64 arguments at an address."""
+    plain = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * count)
+
+    def slow(address: int, *given: int) -> int:
+        return int(plain(address)(*given))
+
+    def generate(_: Any, builder: Any, __: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_WORD, [_WORD] * count)
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), list(args[1:]))
+
+    if count == 2:
+
+        def typed2(_: Any, address: Any, a: Any, b: Any) -> tuple[Any, Callable[..., Any]]:
+            return types.int64(*[types.int64] * 3), generate
+
+        return _made("call2", slow, typed2)
+
+    def typed4(_: Any, address: Any, a: Any, b: Any, c: Any, d: Any) -> tuple[Any, Callable[..., Any]]:
+        return types.int64(*[types.int64] * 5), generate
+
+    return _made("call4", slow, typed4)
+
+
+load = _reader("load", _WORD, types.int64, ctypes.c_int64)
+load_real = _reader("load_real", _REAL, types.float64, ctypes.c_double)
+load_byte = _reader("load_byte", ir.IntType(8), types.int64, ctypes.c_int8)
+load_half = _reader("load_half", ir.IntType(32), types.int64, ctypes.c_int32)
+store = _writer("store", _WORD, types.int64, ctypes.c_int64)
+store_real = _writer("store_real", _REAL, types.float64, ctypes.c_double)
+add_wrap = _wrapping("add_wrap", lambda a, b: a + b, "add")
+mul_wrap = _wrapping("mul_wrap", lambda a, b: a * b, "mul")
+xor = _wrapping("xor", lambda a, b: a ^ b, "xor")
+shift_right = _wrapping("shift_right", lambda a, b: a >> b, "lshr")
+call2 = _called(2)
+call4 = _called(4)

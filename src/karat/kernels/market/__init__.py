@@ -1,0 +1,27 @@
+"""The compiled half of the market: event loop, books, matching, rules and money on one block of 8-byte words.
+
+`new_block(terms, cash)` makes the state of a market, `engine()` gives the compiled functions that move it, `layout`
+says where every word lies, and `table`/`drain` read it. Importing this package compiles and imports nothing heavy.
+Compiled strategies call the functions of `karat.kernels.market.strategy`.
+"""
+
+from karat.kernels.market import _layout as layout
+from karat.kernels.market._block import NO_MODEL, Block, Model, Sizes, Terms, drain, new_block, table
+from karat.kernels.market._engine import Engine, bind_rules, engine
+from karat.kernels.market._resize import enlarge
+
+__all__ = [
+    "NO_MODEL",
+    "Block",
+    "Engine",
+    "Model",
+    "Sizes",
+    "Terms",
+    "bind_rules",
+    "drain",
+    "engine",
+    "enlarge",
+    "layout",
+    "new_block",
+    "table",
+]

@@ -1,0 +1,248 @@
+"""`VenueSpec`: what an event market assumes: costs, delays, queues, margin, and how much it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from karat.core import NS_PER_SECOND, Config, InputError
+from karat.data import Events, Instrument
+from karat.kernels.market import Block, Model, Sizes, Terms, layout, new_block, table
+from karat.market._fees import Fee, RateFee, TieredFee
+from karat.market._impact import Impact, NoImpact
+from karat.market._latency import Latency, NoLatency
+from karat.market._queue import Queue, RiskAverseQueue
+from karat.market._slippage import NoSlippage, Slippage
+
+_RATE: Final = Decimal(layout.RATE_ONE)
+_STEP: Final = Decimal("1e-9")
+_MATCHERS: Final = {
+    layout.BARS: (layout.BAR,),
+    layout.DEPTH: (layout.DEPTH_BID, layout.DEPTH_ASK, layout.DEPTH_CLEAR),
+    layout.QUOTES: (layout.QUOTE, layout.TRADE, layout.TRADE_BUY, layout.TRADE_SELL),
+}
+_LEVEL3: Final = frozenset(range(layout.ADD_BID, layout.EXECUTE + 1))
+_NAMES: Final = {"bars": layout.BARS, "depth": layout.DEPTH, "quotes": layout.QUOTES}
+_MARGIN: Final = 1_024  # ticks kept free on both sides of the prices seen, so that own orders fit into the book
+_WIDEST: Final = 2**24  # ticks of a book: a block of 512 MB
+_MOST: Final = 2**62
+_DAY_NS: Final = 86_400 * NS_PER_SECOND
+Range = tuple[int, int]
+
+
+class TradingTerms(Config):
+    """What one instrument costs and how its orders are matched.
+
+    matching: what its orders are matched on; `auto` takes what the events hold of it. fee, slippage, impact, queue:
+    models; instruments of one currency with equal tiers of 30-day volume share that volume. entry, response: delays of
+    orders to the venue and of its answers. participation_frac: share of a bar's volume that own orders may have
+    together; None for no limit. Bars without a volume have no limit either, which is noted. whole_fills: a resting
+    order on level 2 fills wholly or not at all. mark: what a position is worth at: the last trade, or the middle of the
+    best quotes. crossed: what a book that stays crossed after its last row of a time does: it is an error, or taken as
+    it is. cutoff_ns: how long before an auction its orders must have come.
+    initial_margin_frac: of the value of a position.
+    """
+
+    matching: Literal["auto", "bars", "quotes", "depth"] = "auto"
+    fee: Fee = Field(default_factory=RateFee)
+    slippage: Slippage = Field(default_factory=NoSlippage)
+    impact: Impact = Field(default_factory=NoImpact)
+    queue: Queue = Field(default_factory=RiskAverseQueue)
+    entry: Latency = Field(default_factory=NoLatency)
+    response: Latency = Field(default_factory=NoLatency)
+    participation_frac: float | None = Field(default=None, gt=0, le=1)
+    whole_fills: bool = False
+    mark: Literal["last", "mid"] = "last"
+    crossed: Literal["error", "allow"] = "error"
+    cutoff_ns: int = Field(default=0, ge=0)
+    initial_margin_frac: float = Field(default=1.0, gt=0, le=1)
+
+
+class VenueSpec(Config):
+    """An event market: cash, terms, seed and room. Money is exact: no amount of it is a float.
+
+    cash: units of each currency at the start; the first is the account's. fx: units of the account's currency for one
+    unit of each other one, until an FX row says otherwise. terms: for every instrument without an entry in `terms_of`,
+    by instrument id. margin: `none` lets cash become negative, `check` refuses orders that free margin does not cover.
+    money_quantum: smallest step of money, one over a whole number. seed: of every random draw, by order. open_orders:
+    how many orders may be live or under way at once; one more is refused with a reason. keep_equity: keep the equity
+    after every row.
+    """
+
+    cash: Mapping[str, Decimal] = Field(default_factory=lambda: {"USD": Decimal(1_000_000)})
+    fx: Mapping[str, Decimal] = Field(default_factory=dict)
+    terms: TradingTerms = Field(default_factory=TradingTerms)
+    terms_of: Mapping[str, TradingTerms] = Field(default_factory=dict)
+    margin: Literal["none", "check"] = "none"
+    money_quantum: Decimal = Field(default=Decimal("1e-8"), gt=0, le=1)
+    seed: int = Field(default=42, ge=0, lt=2**63)
+    open_orders: int = Field(default=1_024, ge=4, le=2**20)
+    keep_equity: bool = True
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        if not self.cash:
+            raise ValueError("cash: got no currency; allowed: at least one, e.g. {'USD': 1000000}")
+        if 1 % self.money_quantum:
+            raise ValueError(f"money_quantum: got {self.money_quantum}; allowed: 1 over a whole number, e.g. 1e-8")
+        for name, units in self.cash.items():
+            if units % self.money_quantum or abs(units / self.money_quantum) >= _MOST:
+                raise ValueError(f"cash.{name}: got {units}; allowed: below 2**62 whole quanta of {self.money_quantum}")
+        others = list(self.cash)[1:]
+        if sorted(self.fx) != sorted(others):
+            raise ValueError(f"fx: got {sorted(self.fx)}; allowed: a rate for each of {others}, and for no other")
+        for name, rate in self.fx.items():
+            if rate <= 0 or rate % _STEP or rate >= 10**9:
+                raise ValueError(f"fx.{name}: got {rate}; allowed: above 0, below 1e9, at most nine decimals")
+        return self
+
+    def of(self, instrument: Instrument) -> TradingTerms:
+        """Return the terms of an instrument."""
+        return self.terms_of.get(instrument.id, self.terms)
+
+
+def unit_of(spec: VenueSpec, events: Events, number: int) -> int:
+    """Return the money quanta of one tick of one lot of an instrument.
+
+    Raises:
+        InputError: when that is not a whole number.
+    """
+    item = events.instruments[number]
+    value = events.price_quanta[number] * events.lot_quanta[number] * item.multiplier
+    unit = value / spec.money_quantum
+    if unit < 1 or unit != int(unit):
+        raise InputError(
+            "spec.money_quantum",
+            spec.money_quantum,
+            why=f"one tick of one lot of {item.id} is worth {value} {item.currency}, not a whole number of quanta",
+            fix=f"choose a money_quantum that divides {value}, or a coarser quantum for the prices",
+        )
+    if unit >= _MOST:
+        why = f"one tick of one lot of {item.id} is worth {value}, 2**62 quanta or more"
+        raise InputError("spec.money_quantum", spec.money_quantum, why=why, fix="choose a coarser money_quantum")
+    return int(unit)
+
+
+def matcher_of(events: Events, number: int, kinds: frozenset[int], matching: str = "auto") -> int | None:
+    """Return how an instrument is matched: as `matching` says, or by what it has; None where it has no market data.
+
+    Raises:
+        InputError: level-3 rows, which have no matcher, or bars beside quotes or depth.
+    """
+    name = events.instruments[number].id
+    if kinds & _LEVEL3:
+        raise InputError(
+            "events",
+            f"level-3 rows of {name}",
+            why="orders are matched on bars, quotes and trades, or level 2",
+            fix="karat.data.level2_from_level3(events) gives the same market as level 2",
+        )
+    found = [matcher for matcher, own in _MATCHERS.items() if kinds & set(own)]
+    if layout.BARS in found and len(found) > 1:
+        raise InputError("events", f"bars and quotes or depth of {name}", allowed="one kind of market data each")
+    if layout.DEPTH in found and layout.QUOTE in kinds:
+        raise InputError("events", f"depth and best quotes of {name}", fix="leave the quotes out: depth has them")
+    if matching != "auto":
+        return _NAMES[matching]
+    return layout.DEPTH if layout.DEPTH in found else (found[0] if found else None)
+
+
+def seen_in(events: Events) -> list[tuple[frozenset[int], Range | None]]:
+    """Return of each instrument the kinds of its rows, and the lowest and highest price of its depth."""
+    found = []
+    for number in range(len(events.instruments)):
+        rows = slice(None) if events.instrument is None else events.instrument == number
+        kinds = frozenset(np.flatnonzero(np.bincount(events.kind[rows], minlength=1)).tolist())
+        shown = None
+        if kinds & {layout.DEPTH_BID, layout.DEPTH_ASK}:
+            kind, price = events.kind[rows], events.price[rows]
+            prices = price[(kind == layout.DEPTH_BID) | (kind == layout.DEPTH_ASK)]
+            shown = int(prices.min()), int(prices.max())
+        found.append((kinds, shown))
+    return found
+
+
+def window_of(shown: Range | None, name: str) -> Range:
+    """Return (lowest tick, ticks) of a book that holds these prices, with room for orders around them.
+
+    Raises:
+        InputError: a range that needs too much memory.
+    """
+    if shown is None:
+        return 0, 1
+    low, high = max(0, shown[0] - _MARGIN), shown[1] + _MARGIN
+    if high - low >= _WIDEST:
+        why, fix = f"the depth of {name} reaches from tick {shown[0]} to {shown[1]}", "leave far levels out"
+        raise InputError("events.price", high - low, allowed=f"a range below {_WIDEST} ticks", why=why, fix=fix)
+    return low, high - low + 1
+
+
+def first_block(spec: VenueSpec, events: Events) -> Block:
+    """Return the block of a market over these events, before the first of them.
+
+    Raises:
+        InputError: an instrument whose currency the spec has no cash for, terms of an unknown instrument, or quanta
+            that do not fit.
+    """
+    ids = [item.id for item in events.instruments]
+    for name in spec.terms_of:
+        if name not in ids:
+            raise InputError("spec.terms_of", name, allowed=ids)
+    currencies, seen = list(spec.cash), seen_in(events)
+    terms = [_terms(spec, events, number, currencies, seen[number]) for number in range(len(ids))]
+    cash = [int(units / spec.money_quantum) for units in spec.cash.values()]
+    sizes = Sizes(
+        orders=spec.open_orders,
+        queue=8 * spec.open_orders + 64,
+        fills=16 * spec.open_orders + 8_192,
+        news=32 * spec.open_orders + 16_384,
+    )
+    block = new_block(terms, cash, sizes=sizes, seed=spec.seed, margin=int(spec.margin == "check"))
+    for name, rate in spec.fx.items():
+        table(block, "currencies")[currencies.index(name), layout.C_RATE] = int(rate * _RATE)
+    return block
+
+
+def _terms(
+    spec: VenueSpec, events: Events, number: int, currencies: list[str], seen: tuple[frozenset[int], Range | None]
+) -> Terms:
+    item = events.instruments[number]
+    if item.currency not in currencies:
+        raise InputError("spec.cash", currencies, why=f"{item.id} trades in {item.currency}", fix="give it cash, or 0")
+    own, unit = spec.of(item), unit_of(spec, events, number)
+    matcher = matcher_of(events, number, seen[0], own.matching) or layout.BARS
+    flags = (layout.MARK_MID if own.mark == "mid" else 0) | (layout.WHOLE_ONLY if own.whole_fills else 0)
+    return Terms(
+        matcher=matcher,
+        unit=unit,
+        currency=currencies.index(item.currency),
+        participation=None if own.participation_frac is None else _rate(own.participation_frac),
+        slippage=own.slippage.record(),
+        impact=own.impact.record(),
+        queue=own.queue.record(),
+        entry=own.entry.record(),
+        response=own.response.record(),
+        fee=_fee(spec, own.fee, events, number),
+        flags=flags | (layout.MAY_CROSS if own.crossed == "allow" else 0),
+        cutoff_ns=own.cutoff_ns,
+        initial=_rate(own.initial_margin_frac),
+        book=window_of(seen[1], item.id) if matcher == layout.DEPTH else None,
+    )
+
+
+def _fee(spec: VenueSpec, fee: Fee, events: Events, number: int) -> Model:
+    """Return the fee's record in quanta of money and lots; the tiers of 30 days begin on the day of the first row."""
+    quanta, lots = int(1 / spec.money_quantum), 1 / Fraction(events.lot_quanta[number])
+    more: dict[str, Any] = {}
+    if isinstance(fee, TieredFee) and len(events):
+        more = {"first_day": int(events.ts[0]) // _DAY_NS}
+    return fee.record(quanta_per_unit=quanta, lots_per_unit=lots, **more)
+
+
+def _rate(share: float) -> int:
+    return round(Decimal(repr(share)) * _RATE)

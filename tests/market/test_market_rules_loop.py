@@ -8,11 +8,32 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from karat.data import VENUE_FILTERS
+from karat.core import InputError
+from karat.data import (
+    VENUE_FILTERS,
+    Events,
+    Instrument,
+    events_from_bars,
+    events_from_quotes,
+    events_from_rows,
+    events_from_trades,
+    merge_events,
+)
 from karat.kernels.market import Sizes, Terms, bind_rules, drain, engine, new_block, table
 from karat.kernels.market import _rules_layout as words
 from karat.kernels.market import layout as at
-from karat.market import REASONS, Listing
+from karat.market import (
+    REASONS,
+    FilterTerms,
+    Listing,
+    Market,
+    Order,
+    RuleTerms,
+    TradingTerms,
+    VenueSpec,
+    intents_on,
+    simulate_events,
+)
 from karat.market._rulebook import filter_words, rule_schedule
 
 SECOND = 1_000_000_000
@@ -171,3 +192,75 @@ def test_a_market_without_rules_refuses_nothing() -> None:
     _, news, block = run(rows, [{"ts": rows[-1][0] + 10, "side": -1, "price": 1799}], free)
     assert said(news, 1) == ["accepted"]
     assert block[at.H_HOOK_ROW] == 0
+
+
+STOCK = Instrument("A.XNYS")
+
+
+def day(status: bool = True) -> Events:
+    """Return a morning of a stock whose offer falls to its lower band after a minute."""
+    quotes = {
+        "ts": [OPEN + 1, OPEN + 60 * SECOND],
+        "bid": [19.99, 18.98],
+        "bid_size": [100, 100],
+        "ask": [20.01, 19.00],
+        "ask_size": [100, 100],
+    }
+    trades = {"ts": [OPEN + 2], "price": [20.0], "size": [10]}
+    rows: list[dict[str, object]] = [{"ts": OPEN, "kind": "reference", "price": 2000}]
+    if status:
+        rows.append({"ts": OPEN, "kind": "status", "a": at.OPEN, "b": OPEN, "c": CLOSE})
+    parts = events_from_rows(rows, STOCK), events_from_quotes(quotes, STOCK), events_from_trades(trades, STOCK)
+    return merge_events(*parts)
+
+
+def reasons(events: Events, spec: VenueSpec, *orders: Order) -> list[str]:
+    """Return the reason of the first message about each order."""
+    said_ = simulate_events(events, intents_on(events, orders), spec).messages
+    return [said_.filter(order=order.id)["reason"][0] for order in orders]
+
+
+@pytest.mark.req("SIM-17", "SIM-20")
+def test_a_spec_asks_for_the_rules_of_a_listing() -> None:
+    spec = VenueSpec(terms=TradingTerms(rules=RuleTerms()))
+    orders = (
+        Order(1, OPEN + 10, "A.XNYS", "buy", 5, "limit", price="21.01"),
+        Order(2, OPEN + 11, "A.XNYS", "buy", 5, "limit", price="21.00"),
+        Order(3, OPEN + 75 * SECOND, "A.XNYS", "buy", 1, "limit", price=19),
+    )
+    assert reasons(day(), spec, *orders) == ["above_upper_band", "", "band_pause"]
+    assert reasons(day(), VenueSpec(), *orders) == ["", "", ""]
+
+
+@pytest.mark.req("SIM-14")
+def test_a_spec_asks_for_the_filters_of_a_venue() -> None:
+    spec = VenueSpec(terms=TradingTerms(filters=FilterTerms(min_qty=Decimal(2), min_notional=Decimal(50))))
+    orders = [Order(k, OPEN + 10 + k, "A.XNYS", "buy", k, "limit", price=19) for k in (1, 2, 3)]
+    assert reasons(day(), spec, *orders) == ["min_qty", "min_notional", ""]
+
+
+def test_rules_that_never_applied_are_said_and_rules_on_bars_are_refused() -> None:
+    spec = VenueSpec(terms=TradingTerms(rules=RuleTerms()))
+    events = day(status=False)
+    run_ = simulate_events(events, intents_on(events, [Order(1, OPEN + 10, "A.XNYS", "buy", 5)]), spec)
+    assert any("rules never applied to A.XNYS" in note for note in run_.notes)
+    bars = events_from_bars(
+        {"ts": [1, 2], "open": [9.0, 9.0], "close": [9.0, 9.0]} | {"high": [9.0, 9.0], "low": [9.0, 9.0]}, STOCK
+    )
+    with pytest.raises(InputError, match="spec.terms.rules: got 'rules for A.XNYS on bars'"):
+        simulate_events(bars, intents_on(bars, []), spec)
+
+
+def test_a_snapshot_keeps_what_the_rules_know() -> None:
+    events, spec = day(), VenueSpec(terms=TradingTerms(rules=RuleTerms()))
+    market = Market(events, spec)
+    market.advance(OPEN + 70 * SECOND)
+    kept = market.snapshot()
+    market.advance(OPEN + 75 * SECOND)
+    market.send(Order(1, OPEN + 80 * SECOND, "A.XNYS", "buy", 1, "limit", price=19))
+    first = market.state_hash
+    market.restore(kept)
+    market.advance(OPEN + 75 * SECOND)
+    market.send(Order(1, OPEN + 80 * SECOND, "A.XNYS", "buy", 1, "limit", price=19))
+    assert market.state_hash == first
+    assert market.result().messages["reason"][0] == "band_pause"

@@ -1,7 +1,8 @@
-"""The simulated market, first step: target weights or quantities to fills, costs, cash and returns on bars.
+"""The simulated market: orders, fills, costs and money on bars, quotes and level 2, and targets on bars.
 
-`simulate(bars, intents, spec)` is the seam: what is behind it grows into an event-driven market, what is in front of
-it stays. What is not simulated yet is listed in docs/concepts/market.md.
+Two kernels: the event market (`simulate_events`, `run_strategy`, `simulate_chunks`, `Market`, with a `VenueSpec`)
+matches orders event by event; the target panel (`simulate`, `sweep`, with a `MarketSpec`) turns target weights or
+quantities into fills bar by bar. docs/concepts/market.md tells every assumption of both, and what is not simulated.
 """
 
 from karat.kernels import Decisions
@@ -74,6 +75,7 @@ from karat.market._strategy import Context, run_strategy
 from karat.market._summary import describe_run, latency_buckets, run_facts
 from karat.market._sweep import Sweep, sweep
 from karat.market._venue import TradingTerms, VenueSpec
+from karat.market._venue_rules import FilterTerms, RuleTerms
 
 __all__ = [
     "PROFILES",
@@ -98,6 +100,7 @@ __all__ = [
     "Fee",
     "FeeQuery",
     "FeeTier",
+    "FilterTerms",
     "FullFills",
     "Impact",
     "ImpactSchedule",
@@ -129,6 +132,7 @@ __all__ = [
     "Reason",
     "RecordedLatency",
     "RiskAverseQueue",
+    "RuleTerms",
     "RulesEngine",
     "ScheduleTerms",
     "Setup",

@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 from karat.data import Events
-from karat.kernels.market import Block, engine, table
+from karat.kernels.market import Block, engine, table, without_session
 from karat.kernels.market import layout as at
 from karat.market._orders import TYPES, Ints
 from karat.market._reasons import REASONS
@@ -237,6 +237,7 @@ class MarketRun:
             "ambiguous_money": float(whole["ambiguous_money"].sum()),
             "bars_without_volume": int(whole["bars_without_volume"].sum()),
             "self_trade_lots_prevented": int(self.block[at.H_SELF_TRADES]),
+            "executions_refused_by_rules": int(self.block[at.H_REFUSED]),
         }
 
     @property
@@ -257,6 +258,11 @@ class MarketRun:
             )
         if facts["bars_without_volume"]:
             found.append(f"{facts['bars_without_volume']} bar(s) with live orders had no volume: size was not limited.")
+        idle = [self.events.instruments[number].id for number in without_session(self.block)]
+        if idle:
+            found.append(
+                f"The market's rules never applied to {', '.join(idle)}: no status row told a session's open and close."
+            )
         short = [name for name, row in self.money.items() if row["cash"] < 0]
         if short:
             found.append(f"Cash ended below zero in {', '.join(short)}: interest is not simulated.")

@@ -12,12 +12,13 @@ from pydantic import Field, model_validator
 
 from karat.core import NS_PER_SECOND, Config, InputError
 from karat.data import Events, Instrument
-from karat.kernels.market import Block, Model, Sizes, Terms, layout, new_block, table
+from karat.kernels.market import Block, Model, Sizes, Terms, bind_rules, layout, new_block, table
 from karat.market._fees import Fee, RateFee, TieredFee
 from karat.market._impact import Impact, NoImpact
 from karat.market._latency import Latency, NoLatency
 from karat.market._queue import Queue, RiskAverseQueue
 from karat.market._slippage import NoSlippage, Slippage
+from karat.market._venue_rules import FilterTerms, RuleTerms
 
 _RATE: Final = Decimal(layout.RATE_ONE)
 _STEP: Final = Decimal("1e-9")
@@ -45,7 +46,8 @@ class TradingTerms(Config):
     order on level 2 fills wholly or not at all. mark: what a position is worth at: the last trade, or the middle of the
     best quotes. crossed: what a book that stays crossed after its last row of a time does: it is an error, or taken as
     it is. cutoff_ns: how long before an auction its orders must have come.
-    initial_margin_frac: of the value of a position.
+    initial_margin_frac: of the value of a position. rules, filters: what the market's rules and the venue refuse, at
+    sending, at arrival and at execution; None for nothing.
     """
 
     matching: Literal["auto", "bars", "quotes", "depth"] = "auto"
@@ -61,6 +63,8 @@ class TradingTerms(Config):
     crossed: Literal["error", "allow"] = "error"
     cutoff_ns: int = Field(default=0, ge=0)
     initial_margin_frac: float = Field(default=1.0, gt=0, le=1)
+    rules: RuleTerms | None = None
+    filters: FilterTerms | None = None
 
 
 class VenueSpec(Config):
@@ -205,6 +209,7 @@ def first_block(spec: VenueSpec, events: Events) -> Block:
     block = new_block(terms, cash, sizes=sizes, seed=spec.seed, margin=int(spec.margin == "check"))
     for name, rate in spec.fx.items():
         table(block, "currencies")[currencies.index(name), layout.C_RATE] = int(rate * _RATE)
+    bind_rules(block)
     return block
 
 
@@ -217,7 +222,15 @@ def _terms(
     own, unit = spec.of(item), unit_of(spec, events, number)
     matcher = matcher_of(events, number, seen[0], own.matching) or layout.BARS
     flags = (layout.MARK_MID if own.mark == "mid" else 0) | (layout.WHOLE_ONLY if own.whole_fills else 0)
+    tick, lot = events.price_quanta[number], events.lot_quanta[number]
+    if own.rules is not None and matcher == layout.BARS:
+        why = "bars show neither quotes nor trades, so that none of them could be applied as it is written"
+        raise InputError("spec.terms.rules", f"rules for {item.id} on bars", why=why, fix="leave them out")
+    schedule, size = own.rules.words(tick) if own.rules is not None else ((), 0)
     return Terms(
+        schedule=schedule,
+        rules_words=size,
+        filters=own.filters.words(tick, lot) if own.filters is not None else (),
         matcher=matcher,
         unit=unit,
         currency=currencies.index(item.currency),

@@ -7,8 +7,9 @@ Compiled strategies call the functions of `karat.kernels.market.strategy`.
 
 from karat.kernels.market import _layout as layout
 from karat.kernels.market._block import NO_MODEL, Block, Model, Sizes, Terms, drain, new_block, table
-from karat.kernels.market._engine import Engine, bind_rules, engine
+from karat.kernels.market._engine import Engine, bind_rules, engine, without_session
 from karat.kernels.market._resize import enlarge
+from karat.kernels.market._rules_layout import rules_words
 
 __all__ = [
     "NO_MODEL",
@@ -23,5 +24,7 @@ __all__ = [
     "enlarge",
     "layout",
     "new_block",
+    "rules_words",
     "table",
+    "without_session",
 ]

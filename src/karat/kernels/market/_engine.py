@@ -16,6 +16,7 @@ import numpy as np
 
 from karat.kernels.market import _layout as at
 from karat.kernels.market._block import Block, table
+from karat.kernels.market._rules_layout import NONE, OPEN_NS
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,12 @@ def bind_rules(block: Block, *, new: bool = True) -> None:
     for number in np.flatnonzero(rows[:, at.I_RULES]) if new else ():
         start = int(block[at.H_AT_INSTRUMENTS]) + int(number) * at.INSTRUMENT
         hooks.reset_rules(block.ctypes.data, block.ctypes.data + 8 * start)
+
+
+def without_session(block: Block) -> list[int]:
+    """Return the numbers of the instruments whose rules never began a session: they have judged nothing."""
+    records = table(block, "instruments")[:, at.I_RULES]
+    return [number for number, where in enumerate(records.tolist()) if where and block[where + OPEN_NS] == NONE]
 
 
 @cache

@@ -66,9 +66,13 @@ def oracle(made: Scenario) -> OracleResult:
 
 
 def compiled(made: Scenario, **more: Any) -> Engine:
-    """Return the compiled market before the scenario's first event, ready to note a hash for every step."""
-    engine = Engine.on(made.terms, made.cash, made.columns(), made.intents, more)
-    hashes = np.zeros(STEPS, dtype=np.int64)
+    """Return the compiled market before the scenario's first event; `more` are fields of the terms."""
+    return Engine.on(made.terms, made.cash, made.columns(), made.intents, more)
+
+
+def noting(made: Scenario, **more: Any) -> Engine:
+    """Return the same, ready to note the state's hash after every step."""
+    engine, hashes = compiled(made, **more), np.zeros(STEPS, dtype=np.int64)
     engine.keep.append(hashes)
     engine.columns[k.V_HASHES] = hashes.ctypes.data
     return engine
@@ -135,14 +139,14 @@ def run_of(engine: Engine, fills: list[Fill] | None = None, news: list[News] | N
 
 def batch(made: Scenario, **more: Any) -> Run:
     """Return a run in one call."""
-    engine = compiled(made, **more)
+    engine = noting(made, **more)
     engine.advance()
     return run_of(engine)
 
 
 def in_chunks(made: Scenario, choose: Choose, by_steps: bool, **more: Any) -> Run:
     """Advance in random chunks of time or of steps, and read fills and messages at some of the stops."""
-    engine = compiled(made, **more)
+    engine = noting(made, **more)
     fills: list[Fill] = []
     news: list[News] = []
     at, last = -5, made.events[-1]["ts"] + 300
@@ -160,7 +164,7 @@ def by_hand(made: Scenario, **more: Any) -> Run:
     """Send every intent by hand when its time has come, instead of giving the rows beforehand."""
     from karat.kernels.market._strategy import submit_row
 
-    engine = compiled(replace(made, intents=[]), **more)
+    engine = noting(replace(made, intents=[]), **more)
     rows = np.ascontiguousarray(np.reshape(made.intents, (-1, k.INTENT)), dtype=np.int64)
     hashes: list[int] = []
     noted = 0
@@ -176,7 +180,7 @@ def by_hand(made: Scenario, **more: Any) -> Run:
 
 def resumed(made: Scenario, after: int, **more: Any) -> Run:
     """Take a snapshot after so many steps, go on with it elsewhere, and forget the first market."""
-    first, second = compiled(made, **more), compiled(made, **more)
+    first, second = noting(made, **more), noting(made, **more)
     first.advance(steps=after)
     fills, news = first.fills(), first.news()
     second.block[:] = first.block.copy()

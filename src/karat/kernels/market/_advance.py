@@ -54,6 +54,7 @@ from karat.kernels.market._layout import (
     H_INTENT,
     H_LAST_ID,
     H_LOCAL_ROW,
+    H_MARGIN_POLICY,
     H_NEWS,
     H_NEWS_LENGTH,
     H_NOW,
@@ -64,6 +65,7 @@ from karat.kernels.market._layout import (
     H_STEPS,
     H_TARGET_EQUITY,
     H_TARGET_TS,
+    H_WAKE,
     I_MARK,
     I_MATCHER,
     I_POSITION,
@@ -261,6 +263,8 @@ def state_hash(s: int) -> int:
         skip = k == H_ROW or k == H_LOCAL_ROW or k == H_INTENT or k == H_STEPS or k == H_FILLS_LENGTH
         if not skip and k != H_NEWS_LENGTH and k != H_FILLS and k != H_NEWS:
             value = mul_wrap(xor(value, load(s, k)), 1099511628211)
+    for k in range(H_MARGIN_POLICY, H_WAKE):
+        value = mul_wrap(xor(value, load(s, k)), 1099511628211)
     for k in range(load(s, H_AT_CURRENCIES), load(s, H_AT_FILLS)):
         value = mul_wrap(xor(value, load(s, k)), 1099511628211)
         value = xor(value, shift_right(value, 29))

@@ -20,7 +20,7 @@ def main() -> int:
     level = ["-m", "not soak and not browser and not gpu and not peers"] if "--all" in sys.argv else []
     runs = [
         ({}, ["-n", "2", "--dist", "loadfile", *level]),
-        ({"NUMBA_DISABLE_JIT": "1"}, ["-p", "no:cacheprovider", *KERNEL_TESTS]),
+        ({"NUMBA_DISABLE_JIT": "1"}, ["-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider", *KERNEL_TESTS]),
     ]
     for extra, arguments in runs:
         command = [

@@ -2,7 +2,6 @@
 
 `new_block(terms, cash)` makes the state of a market, `engine()` gives the compiled functions that move it, `layout`
 says where every word lies, and `table`/`drain` read it. Importing this package compiles and imports nothing heavy.
-Compiled strategies call the functions of `karat.kernels.market.strategy`.
 """
 
 from karat.kernels.market import _layout as layout

@@ -279,7 +279,7 @@ def test_a_compiled_users_function_needs_no_new_kernel() -> None:
     before = len(models.latency_ns.signatures)
     held = Model(UserLatency(address=half.address))
     assert models.latency_ns(*held.at, 9, 4, 1, 0) == 41
-    assert len(models.latency_ns.signatures) == before == 1
+    assert len(models.latency_ns.signatures) == before
 
 
 def test_3_results_do_not_depend_on_the_order_of_calls() -> None:

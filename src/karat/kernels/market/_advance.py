@@ -5,8 +5,8 @@ then the venue, then the strategy; within a queue the order is that of the queue
 
 Invariants:
 1. How far a call goes changes nothing: any way of cutting a run into calls gives the same state after every step.
-2. Nothing is dropped for want of room: the call returns FILLS_FULL, NEWS_FULL or ORDERS_FULL before the step that could
-   need it, the caller empties or enlarges, and calls again.
+2. Nothing is dropped for want of room: the call returns FILLS_FULL or NEWS_FULL before the step that could need it,
+   the caller empties, and calls again. A full table of orders refuses the next order, with a reason.
 3. A faulty row stops the run with its error; the row and everything after it is not applied.
 """
 
@@ -18,7 +18,7 @@ from karat.kernels.market._account import share, stop_with
 from karat.kernels.market._arrivals import admit, amend, cancel, day_over, expire
 from karat.kernels.market._depth_rows import depth_rows
 from karat.kernels.market._execute import learn, write_news
-from karat.kernels.market._gateway import ask_amend, ask_cancel, equity, send
+from karat.kernels.market._gateway import ask, equity, send
 from karat.kernels.market._layout import (
     AMEND,
     ARRIVE,
@@ -57,6 +57,7 @@ from karat.kernels.market._layout import (
     H_MARGIN_POLICY,
     H_NEWS,
     H_NEWS_LENGTH,
+    H_NEWS_SEQUENCE,
     H_NOW,
     H_OPEN_ORDERS,
     H_ROW,
@@ -65,7 +66,6 @@ from karat.kernels.market._layout import (
     H_STEPS,
     H_TARGET_EQUITY,
     H_TARGET_TS,
-    H_WAKE,
     I_MARK,
     I_MATCHER,
     I_POSITION,
@@ -244,9 +244,9 @@ def act(s: int, t: int, ts: int) -> int:
     if action == SEND:
         return send(s, t, ts)
     if action == CANCEL:
-        return ask_cancel(s, t, ts) - 1
+        return ask(s, t, ts, ARRIVE_CANCEL) - 1
     if action == AMEND:
-        return ask_amend(s, t, ts) - 1
+        return ask(s, t, ts, ARRIVE_AMEND) - 1
     if action == TARGET_QTY or action == TARGET_WEIGHT:
         return _target(s, t, ts)
     return stop_with(s, E_ACTION, action, ts) - 1
@@ -263,7 +263,7 @@ def state_hash(s: int) -> int:
         skip = k == H_ROW or k == H_LOCAL_ROW or k == H_INTENT or k == H_STEPS or k == H_FILLS_LENGTH
         if not skip and k != H_NEWS_LENGTH and k != H_FILLS and k != H_NEWS:
             value = mul_wrap(xor(value, load(s, k)), 1099511628211)
-    for k in range(H_MARGIN_POLICY, H_WAKE):
+    for k in range(H_MARGIN_POLICY, H_NEWS_SEQUENCE + 1):
         value = mul_wrap(xor(value, load(s, k)), 1099511628211)
     for k in range(load(s, H_AT_CURRENCIES), load(s, H_AT_FILLS)):
         value = mul_wrap(xor(value, load(s, k)), 1099511628211)

@@ -49,7 +49,6 @@ class Terms:
     flags: int = 0
     cutoff_ns: int = 0
     initial: int = at.RATE_ONE
-    maintenance: int = at.RATE_ONE // 2
     book: tuple[int, int] | None = None
     schedule: tuple[int, ...] = ()
     rules_words: int = 0
@@ -168,7 +167,7 @@ def _write_terms(block: Block, number: int, terms: Terms, where: int) -> int:
     row[[at.I_BUY_LOW, at.I_SELL_LOW, at.I_BUY_HIGH, at.I_SELL_HIGH]] = at.FAR, at.FAR, at.NONE, at.NONE
     row[[at.I_UNIT, at.I_CURRENCY, at.I_MAKER, at.I_TAKER]] = terms.unit, terms.currency, terms.maker, terms.taker
     row[[at.I_PER_LOT, at.I_MIN_FEE, at.I_FLAGS]] = terms.per_lot, terms.minimum_fee, terms.flags
-    row[[at.I_CUTOFF, at.I_INITIAL, at.I_MAINTENANCE]] = terms.cutoff_ns, terms.initial, terms.maintenance
+    row[[at.I_CUTOFF, at.I_INITIAL]] = terms.cutoff_ns, terms.initial
     row[at.I_PARTICIPATION] = -1 if terms.participation is None else terms.participation
     for kind, place, model in (
         (at.I_SLIP_KIND, at.I_SLIP_AT, terms.slippage),

@@ -19,7 +19,6 @@ from karat.kernels.market._layout import (
     AMEND_SENT,
     ARRIVE,
     ARRIVE_AMEND,
-    ARRIVE_CANCEL,
     ARRIVING,
     BARS,
     C_CASH,
@@ -349,35 +348,19 @@ def send(s: int, t: int, ts: int) -> int:
     return slot
 
 
-@exported(words(3))
-def ask_cancel(s: int, t: int, ts: int) -> int:
-    """Send a cancel; what it meets is decided when it arrives."""
+@exported(words(4))
+def ask(s: int, t: int, ts: int, action: int) -> int:
+    """Send a cancel or an amendment (of quantity or price, 0 keeps); what it meets is decided when it arrives."""
     order_id, at = load(t, T_ID), ts + load(t, T_DELAY)
     slot = find(s, order_id)
     if slot >= 0:
         o = order_at(s, slot)
         i = instrument_at(s, load(o, O_INSTRUMENT))
-        store(o, O_PENDING, load(o, O_PENDING) | CANCEL_SENT)
-        at += latency_ns(
-            load(i, I_ENTRY_KIND), s + 8 * load(i, I_ENTRY_AT), load(s, H_SEED), order_id, PURPOSE_CANCEL, ts
-        )
-    if not push(s, at, ARRIVE_CANCEL, 0, 0, order_id):
-        stop_with(s, E_QUEUE_FULL, ts, 0)
-    return 0
-
-
-@exported(words(3))
-def ask_amend(s: int, t: int, ts: int) -> int:
-    """Send an amendment of quantity or price (0 keeps); it is judged when it arrives."""
-    order_id, at = load(t, T_ID), ts + load(t, T_DELAY)
-    slot = find(s, order_id)
-    if slot >= 0:
-        o = order_at(s, slot)
-        i = instrument_at(s, load(o, O_INSTRUMENT))
-        store(o, O_PENDING, load(o, O_PENDING) | AMEND_SENT)
-        at += latency_ns(
-            load(i, I_ENTRY_KIND), s + 8 * load(i, I_ENTRY_AT), load(s, H_SEED), order_id, PURPOSE_AMEND, ts
-        )
-    if not push(s, at, ARRIVE_AMEND, load(t, T_PRICE), load(t, T_QTY), order_id):
+        amending = action == ARRIVE_AMEND
+        store(o, O_PENDING, load(o, O_PENDING) | (AMEND_SENT if amending else CANCEL_SENT))
+        purpose = PURPOSE_AMEND if amending else PURPOSE_CANCEL
+        kind, p = load(i, I_ENTRY_KIND), s + 8 * load(i, I_ENTRY_AT)
+        at += latency_ns(kind, p, load(s, H_SEED), order_id, purpose, ts)
+    if not push(s, at, action, load(t, T_PRICE), load(t, T_QTY), order_id):
         stop_with(s, E_QUEUE_FULL, ts, 0)
     return 0

@@ -220,6 +220,28 @@ def test_1_with_the_compiler_off_the_function_itself_runs(monkeypatch: pytest.Mo
 # All kernels.
 
 
+@compiled_only
+def test_1_the_kernels_of_a_bundle_follow_from_its_modules_alone() -> None:
+    found = {name: _jit.members(roots) for name, roots in _jit.BUNDLES.items()}
+    checks = {kernel.function.__module__ for kernel in found["events"].values()}
+    assert checks == {"karat.kernels.market._event_checks"}  # whatever else this process has imported
+    assert {_jit.bundle_of(kernel)[0] for kernel in found["market"].values()} == {"market"}
+    assert not found["events"].keys() & found["market"].keys()
+
+
+@compiled_only
+def test_every_module_of_kernels_is_in_a_bundle() -> None:
+    package = Path(_jit.__file__).parent
+    marks = ("\n@compiled(", "\n@exported(")
+    there = {
+        "karat.kernels." + ".".join(path.relative_to(package).with_suffix("").parts)
+        for path in package.glob("**/*.py")
+        if any(mark in path.read_text() for mark in marks)
+    }
+    members = [kernel for roots in _jit.BUNDLES.values() for kernel in _jit.members(roots).values()]
+    assert there - {kernel.function.__module__ for kernel in members} == set(), "add the module to _jit.BUNDLES"
+
+
 def test_importing_kernels_imports_neither_numba_nor_llvm() -> None:
     code = "import sys, karat.kernels.market; sys.stdout.write(str({'numba', 'llvmlite'} & set(sys.modules)))"
     assert _fresh(code) == "set()"

@@ -266,4 +266,6 @@ def test_a_bundle_compiles_cold_within_the_budget(bundle: str, tmp_path: Path) -
         "import sys; from karat.kernels import _jit, _bundle; _bundle.library(sys.argv[1], _jit.BUNDLES[sys.argv[1]]); "
         "sys.stdout.write(str(_bundle.compile_seconds()))"
     ).replace("sys.argv[1]", repr(bundle))
-    assert float(_fresh(code, KARAT_CACHE=str(tmp_path))) < 40.0  # 7 s alone on two cores for the largest
+    assert (
+        float(_fresh(code, KARAT_CACHE=str(tmp_path))) < 60.0
+    )  # 14 s of processor time for the largest; the machine is shared

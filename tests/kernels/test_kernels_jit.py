@@ -1,199 +1,271 @@
-"""The disk cache of compiled kernels: its key, its place, its fallbacks. Numbers are the module's invariants."""
+"""Kernels and their bundles: declared, compiled side by side, kept on disk, loaded without numba.
+
+Numbers in the names are invariants of the module that a section names.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
-import stat
+import struct
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-import numba
+import numpy as np
 import pytest
 
-from karat.kernels import _jit
+from karat.kernels import _build, _bundle, _jit
 
 JIT_OFF = bool(os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"))
+compiled_only = pytest.mark.skipif(JIT_OFF, reason="compiles")
+MACHINERY = ("_jit.py", "_cache.py", "_bundle.py", "_build.py", "_lower.py")
+RUN = "import sys; from planted._caller import caller; from planted._bundle import compile_seconds; "
+TELL = "sys.stdout.write(f\"{caller(1.0)} {compile_seconds() > 0} {'numba' in sys.modules}\")"
+
+
+def _begin(code: str, **environment: str) -> subprocess.Popen[str]:
+    keep = {key: value for key, value in os.environ.items() if key != "NUMBA_DISABLE_JIT"}
+    command, pipe = [sys.executable, "-B", "-W", "error", "-c", code], subprocess.PIPE
+    return subprocess.Popen(command, env=keep | environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def _end(process: subprocess.Popen[str]) -> str:
+    said, complained = process.communicate()
+    assert process.returncode == 0, complained
+    return said.strip()
 
 
 def _fresh(code: str, **environment: str) -> str:
     """Run code in a fresh interpreter, compiled whatever this run is, and return what it wrote."""
-    keep = {key: value for key, value in os.environ.items() if key != "NUMBA_DISABLE_JIT"}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], env=keep | environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return _end(_begin(code, **environment))
 
 
 @pytest.fixture
-def package(tmp_path: Path) -> Path:
-    """A package of two kernel files, the caller in one and its callee in the other, with the cache of this one."""
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package of two kernel files, the caller in one and its callee in the other, with the machinery of this one."""
     folder = tmp_path / "planted"
     folder.mkdir()
-    shutil.copy(_jit.__file__, folder / "_jit.py")
+    for name in MACHINERY:
+        text = (Path(_jit.__file__).parent / name).read_text()
+        (folder / name).write_text(text.replace("from karat.kernels.", "from planted."))
     (folder / "__init__.py").write_text("")
     (folder / "_callee.py").write_text(
         "from planted._jit import compiled\n\n\n@compiled('f8(f8)')\ndef callee(x):\n    return x + 1.0\n"
     )
     (folder / "_caller.py").write_text(
-        "from planted._callee import callee\nfrom planted._jit import compiled\n\n\n"
-        "@compiled('f8(f8)')\ndef caller(x):\n    return 10.0 * callee(x)\n"
+        "from planted._callee import callee\nfrom planted._jit import exported\n\n\n"
+        "@exported('f8(f8)')\ndef caller(x):\n    return 10.0 * callee(x)\n"
     )
-    return folder
-
-
-def test_1_editing_a_callee_in_another_file_changes_the_key(package: Path) -> None:
-    before = _jit.cache_key(package)
-    assert _jit.cache_key(package) == before
-    callee = package / "_callee.py"
-    callee.write_text(callee.read_text().replace("1.0", "2.0"))
-    assert _jit.cache_key(package) != before
-
-
-def test_1_the_key_changes_with_a_new_file_the_numba_version_and_the_processor(package: Path) -> None:
-    key = _jit.cache_key(package, version="1", cpu="a")
-    assert len(key) == 16
-    others = {_jit.cache_key(package, version="2", cpu="a"), _jit.cache_key(package, version="1", cpu="b")}
-    (package / "_more.py").write_text("")
-    others.add(_jit.cache_key(package, version="1", cpu="a"))
-    assert len(others | {key}) == 4
-
-
-def test_1_no_stale_code_is_served_after_the_edit_of_a_callee(package: Path, tmp_path: Path) -> None:
-    """The fault that numba's own cache has: the caller's file is unchanged, so its old machine code is loaded."""
-    code = "from planted._caller import caller; import sys; sys.stdout.write(str(caller(1.0)))"
-    environment = {"PYTHONPATH": str(package.parent), "KARAT_CACHE": str(tmp_path / "cache")}
-    assert _fresh(code, **environment) == "20.0"
-    callee = package / "_callee.py"
-    callee.write_text(callee.read_text().replace("1.0", "2.0"))
-    assert _fresh(code, **environment) == "30.0"
-    assert len(list((tmp_path / "cache" / "kernels").iterdir())) == 2
-
-
-def test_a_second_process_loads_what_the_first_compiled(package: Path, tmp_path: Path) -> None:
-    code = (
-        "from planted._caller import caller; import sys; caller(1.0); "
-        "sys.stdout.write(str(sum(caller.stats.cache_hits.values())))"
-    )
-    environment = {"PYTHONPATH": str(package.parent), "KARAT_CACHE": str(tmp_path / "cache")}
-    assert _fresh(code, **environment) == "0"
-    assert _fresh(code, **environment) == "1"
-
-
-def test_2_the_variable_names_the_root_and_the_platform_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/someone")
-    home = Path.home()
-    assert _jit.user_cache({"KARAT_CACHE": "/data/cache", "XDG_CACHE_HOME": "/x"}) == Path("/data/cache")
-    assert _jit.user_cache({"XDG_CACHE_HOME": "/x"}, "linux") == Path("/x/karat")
-    assert _jit.user_cache({}, "linux") == home / ".cache" / "karat"
-    assert _jit.user_cache({}, "darwin") == home / "Library" / "Caches" / "karat"
-    assert _jit.user_cache({}, "win32") == home / "AppData" / "Local" / "karat" / "cache"
-    assert _jit.user_cache({"LOCALAPPDATA": "/l"}, "win32") == Path("/l/karat/cache")
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
-
-
-def test_2_a_root_that_cannot_be_written_falls_back_to_the_temporary_directory(tmp_path: Path, temporary: Path) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_text("in the way")  # holds for the superuser too, unlike permission bits
-    found = _jit.cache_directory({"KARAT_CACHE": str(blocked)})
-    assert found is not None
-    assert found.is_relative_to(temporary)
-    assert stat.S_IMODE(found.stat().st_mode) == 0o700
-
-
-def test_2_without_any_writable_place_there_is_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_text("in the way")
-    monkeypatch.setattr(tempfile, "tempdir", str(blocked))
-    assert _jit.cache_directory({"KARAT_CACHE": str(blocked)}) is None
-
-
-def test_3_a_directory_that_others_may_write_to_is_never_read(tmp_path: Path, temporary: Path) -> None:
-    root = tmp_path / "cache"
-    found = _jit.cache_directory({"KARAT_CACHE": str(root)})
-    assert found is not None
-    assert found.is_relative_to(root)
-    found.chmod(0o777)
-    again = _jit.cache_directory({"KARAT_CACHE": str(root)})
-    assert again is not None
-    assert again.is_relative_to(temporary)
-
-
-def test_3_a_directory_of_another_user_is_never_read(
-    tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = tmp_path / "cache"
-    assert _jit.cache_directory({"KARAT_CACHE": str(root)}) is not None
-    monkeypatch.setattr(_jit, "_user", lambda: -5)
-    assert _jit.cache_directory({"KARAT_CACHE": str(root)}) is None
-
-
-def test_3_where_the_system_has_no_owners_they_are_not_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr(os, "getuid")
-    root = tmp_path / "cache"
-    found = _jit.cache_directory({"KARAT_CACHE": str(root)})
-    assert found is not None
-    assert found.is_relative_to(root)
-    assert _jit._user() == 0
-
-
-@pytest.mark.skipif(JIT_OFF, reason="compiles")
-def test_4_numbas_own_settings_are_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("KARAT_CACHE", str(tmp_path / "cache"))
-    before = numba.config.CACHE_DIR
-    half = _jit.compiled("f8(f8)")(lambda x: 0.5 * x)
-    assert half(3.0) == 1.5
-    assert before == numba.config.CACHE_DIR
+    return folder
 
 
-@pytest.mark.skipif(JIT_OFF, reason="compiles")
-@pytest.mark.parametrize("fault", ["nowhere", "full disk"])
-def test_a_kernel_runs_without_a_cache(fault: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    if fault == "nowhere":
-        monkeypatch.setattr(_jit, "cache_directory", lambda environment: None)
-    else:
-        real = _jit._compile
-
-        def full(function: object, signature: str, directory: Path | None) -> object:
-            if directory is not None:
-                raise OSError(28, "No space left on device")
-            return real(function, signature, None)
-
-        monkeypatch.setattr(_jit, "cache_directory", lambda environment: tmp_path)
-        monkeypatch.setattr(_jit, "_compile", full)
-    twice = _jit.compiled("f8(f8)")(lambda x: 2.0 * x)
-    assert twice(3.0) == 6.0
+def _bundles(package: Path) -> list[Path]:
+    return sorted(path for path in (package.parent / "cache" / "kernels").glob("*/*") if path.is_file())
 
 
-def test_with_the_compiler_off_the_function_itself_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_jit._CONFIG, "DISABLE_JIT", 1)
+# The cache.
+
+
+def test_1_no_stale_code_is_served_after_the_edit_of_a_callee(package: Path) -> None:
+    """The fault that numba's own cache has: the caller's file is unchanged, so its old machine code is loaded."""
+    assert _fresh(RUN + TELL) == "20.0 True False"
+    callee = package / "_callee.py"
+    callee.write_text(callee.read_text().replace("1.0", "2.0"))
+    assert _fresh(RUN + TELL) == "30.0 True False"
+    assert len({path.parent for path in _bundles(package)}) == 2
+
+
+def test_a_second_process_neither_compiles_nor_imports_numba(package: Path) -> None:
+    assert _fresh(RUN + TELL) == "20.0 True False"
+    assert _fresh(RUN + TELL) == "20.0 False False"
+    assert [path.name for path in _bundles(package)] == ["planted._caller.bundle"]
+
+
+def test_2_processes_that_compile_at_the_same_time_end_with_one_good_file(package: Path) -> None:
+    both = [_begin(RUN + TELL) for _ in range(2)]
+    assert [_end(process)[:4] for process in both] == ["20.0", "20.0"]
+    assert [path.name for path in _bundles(package)] == ["planted._caller.bundle"]
+    assert _fresh(RUN + TELL) == "20.0 False False"
+
+
+def test_1_an_edited_or_cut_bundle_is_thrown_away_and_never_run(package: Path) -> None:
+    """The constant 10 in the machine code becomes 11: code that would run, and give another result."""
+    _fresh(RUN + TELL)
+    (path,) = _bundles(package)
+    good = path.read_bytes()
+    ten, eleven = struct.pack("<d", 10.0), struct.pack("<d", 11.0)
+    edited = good.replace(ten, eleven)
+    for bad in (edited, good[:-100], good[100:], b"", b"\n"):
+        path.write_bytes(bad)
+        assert _fresh(RUN + TELL) == "20.0 True False"
+        assert path.read_bytes()[65:] == good[65:]
+    code = edited.split(b"\n", 2)[2]
+    path.write_bytes(_bundle.pack(_bundle.Bundle(code, ("planted._caller.caller",), ()), path.parent.name))
+    assert _fresh(RUN + TELL) == "22.0 False False"  # with a hash to match it would have run
+
+
+def test_1_a_bundle_of_another_key_is_not_loaded() -> None:
+    made = _bundle.Bundle(b"co\nde", ("a", "b"), ("sqrt",))
+    content = _bundle.pack(made, "key")
+    assert _bundle.unpack(content, "key") == made
+    assert _bundle.unpack(content, "other") is None
+    assert _bundle.unpack(content + b"x", "key") is None
+
+
+UNWRITABLE = "import planted._cache as c; c._usable = lambda *_: False; "
+
+
+def test_a_cache_that_cannot_be_written_is_read(package: Path) -> None:
+    assert _fresh(UNWRITABLE + RUN + TELL) == "20.0 True False"
+    assert not (package.parent / "cache").exists()
+    _fresh(RUN + TELL)
+    assert _fresh(UNWRITABLE + RUN + TELL) == "20.0 False False"
+
+
+def test_3_what_cannot_be_kept_still_runs(package: Path) -> None:
+    full = "import os\ndef full(*_):\n    raise OSError(28, 'No space left on device')\nos.replace = full\n"
+    assert _fresh(full + RUN + TELL) == "20.0 True False"
+    assert _bundles(package) == []
+
+
+def test_compiling_writes_nothing_into_the_installation(package: Path) -> None:
+    before = sorted(package.iterdir())
+    _fresh(RUN + TELL, PYTHONDONTWRITEBYTECODE="1")
+    assert sorted(package.iterdir()) == before
+
+
+# Building.
+
+
+@pytest.mark.parametrize("program", ["/nowhere", "/bin/false"])
+def test_2_where_interpreters_cannot_be_started_this_process_compiles(program: str, package: Path) -> None:
+    assert _fresh(RUN + f"sys.executable = {program!r}; " + TELL) == "20.0 True True"
+    assert _fresh(RUN + TELL) == "20.0 False False"
+
+
+@compiled_only
+def test_1_every_kernel_is_dealt_once_and_shares_are_of_a_size() -> None:
+    kernels = list(_jit.members(_jit.BUNDLES["market"]).values())
+    dealt = _build.shares(kernels, 2)
+    assert sorted(each.symbol for share in dealt for each in share) == sorted(each.symbol for each in kernels)
+    sizes = [sum(len(each.function.__code__.co_code) for each in share) for share in dealt]
+    assert max(sizes) < 1.02 * min(sizes)
+    assert [len(share) for share in _build.shares(kernels[:3], 4)] == [3]
+
+
+def test_3_a_function_that_no_process_has_is_named() -> None:
+    assert _build.lacking(["sqrt", "exp", "karat_nowhere"]) == ["karat_nowhere"]
+
+
+def test_2_a_kernel_that_takes_memory_does_not_compile(package: Path) -> None:
+    text = "import numpy as np\nfrom planted._jit import exported\n\n\n@exported('f8(int64)')\ndef caller(n):\n"
+    (package / "_caller.py").write_text(text + "    return np.zeros(n).sum()\n")
+    process = _begin(RUN + TELL)
+    said = process.communicate()[1]
+    assert process.returncode == 1
+    assert "No implementation of function Function(<built-in function zeros>)" in said
+
+
+# Kernels.
+
+
+def test_numba_calls_a_kernel_by_its_symbol(package: Path) -> None:
+    code = RUN + "import numba; twice = numba.njit(lambda x: 2.0 * caller(x)); sys.stdout.write(str(twice(1.0)))"
+    assert _fresh(code) == "40.0"
+
+
+def test_other_users_of_numba_are_not_affected(package: Path) -> None:
+    code = (
+        RUN + "sys.executable = '/nowhere'; import gc, numba; from numba.core.registry import cpu_target; "
+        "caller(1.0); half = numba.njit(lambda x: [0.5 * x][0]); "
+        "sys.stdout.write(f'{half(3.0)} {gc.isenabled()} {len(vars(cpu_target.typing_context).keys() & PUT)}')"
+    ).replace("PUT", '{"resolve_function_type"}')
+    assert _fresh(code) == "1.5 True 0"
+
+
+@compiled_only
+def test_an_array_of_another_type_shape_or_order_is_refused() -> None:
+    from karat.kernels._checks_jit import not_between, not_later
+
+    assert not_later(np.array([1, 2, 2])) == 1
+    for bad in (np.zeros(3), np.zeros((2, 2), dtype=np.int64), np.zeros(9, dtype=np.int64)[::2]):
+        with pytest.raises(TypeError, match=r"_checks_jit\.not_later: got an array of .*; allowed: int64\[::1\]"):
+            not_later(bad)
+    with pytest.raises(TypeError, match=r"_checks_jit\.not_between: got 1 arguments; allowed: 2"):
+        not_between(np.zeros(3))
+
+
+@compiled_only
+def test_what_takes_a_tuple_is_for_kernels_only() -> None:
+    from karat.kernels.market._draws import _polynomial
+
+    with pytest.raises(
+        TypeError, match=r"_draws\._polynomial: got a call from Python; allowed: from kernels, it is f8"
+    ):
+        _polynomial((1.0,) * 8, 1.0)
+
+
+def test_1_with_the_compiler_off_the_function_itself_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
 
     def double(x: float) -> float:
         return 2.0 * x
 
     assert _jit.compiled("f8(f8)")(double) is double
+    assert _jit.exported("f8(f8)")(double) is double
 
 
-def test_importing_kernels_does_not_import_numba() -> None:
-    assert _fresh("import sys, karat.kernels; sys.stdout.write(str('numba' in sys.modules))") == "False"
+# All kernels.
+
+
+@compiled_only
+def test_1_the_kernels_of_a_bundle_follow_from_its_modules_alone() -> None:
+    found = {name: _jit.members(roots) for name, roots in _jit.BUNDLES.items()}
+    checks = {kernel.function.__module__ for kernel in found["events"].values()}
+    assert checks == {"karat.kernels.market._event_checks"}  # whatever else this process has imported
+    assert {_jit.bundle_of(kernel)[0] for kernel in found["market"].values()} == {"market"}
+    assert not found["events"].keys() & found["market"].keys()
+
+
+@compiled_only
+def test_every_module_of_kernels_is_in_a_bundle() -> None:
+    package = Path(_jit.__file__).parent
+    marks = ("\n@compiled(", "\n@exported(")
+    there = {
+        "karat.kernels." + ".".join(path.relative_to(package).with_suffix("").parts)
+        for path in package.glob("**/*.py")
+        if any(mark in path.read_text() for mark in marks)
+    }
+    members = [kernel for roots in _jit.BUNDLES.values() for kernel in _jit.members(roots).values()]
+    assert there - {kernel.function.__module__ for kernel in members} == set(), "add the module to _jit.BUNDLES"
+
+
+def test_importing_kernels_imports_neither_numba_nor_llvm() -> None:
+    code = "import sys, karat.kernels.market; sys.stdout.write(str({'numba', 'llvmlite'} & set(sys.modules)))"
+    assert _fresh(code) == "set()"
+
+
+def test_a_second_process_has_the_market_at_once() -> None:
+    code = (
+        "import sys, time, numpy; s = time.perf_counter(); from karat.kernels.market import engine; engine(); "
+        "import karat.kernels as k; k.prepare(); "
+        "sys.stdout.write(f\"{k.compile_seconds()} {'numba' in sys.modules} {time.perf_counter() - s}\")"
+    )
+    _fresh(code)
+    compiling, numba, seconds = _fresh(code).split()
+    assert (compiling, numba) == ("0.0", "False")
+    assert float(seconds) < 5.0  # 0.2 s alone; the machine is shared
 
 
 @pytest.mark.slow
-def test_the_kernels_compile_cold_within_the_budget(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bundle", sorted(_jit.BUNDLES))
+def test_a_bundle_compiles_cold_within_the_budget(bundle: str, tmp_path: Path) -> None:
     code = (
-        "import sys, time, numba; s = time.perf_counter(); import karat.kernels; karat.kernels.prepare(); "
-        "sys.stdout.write(str(time.perf_counter() - s))"
-    )
-    assert float(_fresh(code, KARAT_CACHE=str(tmp_path))) < 10.0  # 2.6 s alone on two cores; the machine is shared
+        "import sys; from karat.kernels import _jit, _bundle; _bundle.library(sys.argv[1], _jit.BUNDLES[sys.argv[1]]); "
+        "sys.stdout.write(str(_bundle.compile_seconds()))"
+    ).replace("sys.argv[1]", repr(bundle))
+    assert (
+        float(_fresh(code, KARAT_CACHE=str(tmp_path))) < 60.0
+    )  # 14 s of processor time for the largest; the machine is shared

@@ -301,8 +301,8 @@ def test_rows_and_columns_that_are_not_there_keep_the_position() -> None:
 def test_a_compilation_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     from karat.market import _simulate
 
-    clock = iter([0, 3_100_000_000])
-    monkeypatch.setattr(_simulate, "monotonic_ns", lambda: next(clock))
+    spent = iter([2.0, 5.1])
+    monkeypatch.setattr(_simulate, "compile_seconds", lambda: next(spent))
     with caplog.at_level("INFO"):
         one([100.0, 101.0], [0.5, 0.5])
     assert caplog.messages == ["compiled the market kernel in 3.1 s; it is kept on disk for the next run"]
@@ -485,3 +485,16 @@ def test_a_wrong_spec_is_refused(values: dict[str, Any], line: str) -> None:
 
 def test_the_public_names_are_what_is_there() -> None:
     assert set(market.__all__) == {name for name in vars(market) if not name.startswith("_")}
+
+
+def test_a_compilation_of_the_event_market_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from karat.market import _market
+
+    spent = iter([2.0, 9.5, 9.5, 9.5])
+    monkeypatch.setattr(_market, "compile_seconds", lambda: next(spent))
+    with caplog.at_level("INFO"):
+        _market._ready()
+        _market._ready()
+    assert caplog.messages == ["compiled the event market in 7.5 s; it is kept on disk for the next run"]

@@ -2,9 +2,10 @@
 
 Kernels know nothing of frames, configuration, logging or files, and import numpy, scipy and numba only, so that
 training, reinforcement learning, evidence and reports share one implementation. Importing this package does not
-import numba: the first call of a compiled kernel does.
+import numba: only a process that compiles does.
 """
 
+from karat.kernels._bundle import compile_seconds
 from karat.kernels._checks import finite_above, increasing, places
 from karat.kernels._measures import (
     annual_return,
@@ -42,6 +43,7 @@ __all__ = [
     "annual_return",
     "annual_turnover",
     "calmar",
+    "compile_seconds",
     "cvar",
     "drawdowns",
     "finite_above",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from karat.kernels import _checks_jit as jit
+
 _LARGE = 100_000
 
 
@@ -17,8 +19,6 @@ def increasing(times: NDArray[np.int64]) -> bool:
     """
     if times.size < _LARGE or not times.flags.c_contiguous:
         return bool((times[1:] > times[:-1]).all())
-    from karat.kernels import _checks_jit as jit  # late: it imports numba
-
     return int(jit.not_later(times)) == 0
 
 
@@ -34,8 +34,6 @@ def places(times: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.in
     if times.size < _LARGE or not times.flags.c_contiguous:
         rows = np.minimum(np.searchsorted(times, wanted), len(times) - 1)
         return rows if bool((times[rows] == wanted).all()) else None
-    from karat.kernels import _checks_jit as jit  # late: it imports numba
-
     rows = np.empty(len(wanted), dtype=np.int64)
     return rows if jit.places(times, np.ascontiguousarray(wanted, dtype=np.int64), rows) == 0 else None
 
@@ -49,6 +47,4 @@ def finite_above(values: NDArray[np.float64], low: float) -> bool:
     """
     if values.size < _LARGE or not values.flags.c_contiguous or values.dtype != np.float64:
         return bool(((values > low) & np.isfinite(values)).all())
-    from karat.kernels import _checks_jit as jit  # late: it imports numba
-
     return int(jit.not_between(values.reshape(-1), low)) == 0

@@ -1,205 +1,186 @@
-"""Compile once per machine: a disk cache for compiled kernels that can never serve stale code.
+"""Functions that will be compiled: here they are only declared, by a symbol and a signature.
 
-numba's own cache looks at the file of the function it compiles and at no other, so an edited callee in another file
-goes unnoticed. Here the directory itself is named by everything that decides the machine code.
+Declaring costs nothing and imports no compiler. The first use of a kernel loads the bundle it belongs to: machine code
+of many kernels in one file on disk, made by `_build` where it is not there yet.
+
+| who | how a kernel is reached |
+|---|---|
+| a kernel | by its symbol: LLVM sees all kernels of a bundle at once and inlines as it sees fit |
+| Python | by calling the object, with whole numbers, floats and contiguous arrays |
+| C, cffi, another block | by `address`, that of a C function of the same signature |
+| a function that a user compiles with numba | as a global of its module; numba takes the symbol and the signature |
 
 Invariants:
-1. The directory's name is a hash of every source file of this package, the numba version and the CPU's name.
-2. `KARAT_CACHE` names the root; without it, it is the user's cache directory. A root that cannot be written falls back
-   to a private directory under the temporary one, and where that fails too, kernels compile without a cache.
-3. A directory that another user owns or may write to is never read: a cached kernel is code.
-4. Other users of numba in the process are not affected: its configuration is restored.
-
-Importing this module imports numba; only the modules of compiled code do so, inside the first call.
+1. With `NUMBA_DISABLE_JIT=1` the function itself takes the place of its kernel.
+2. A symbol is a function's module and name, so a process has one version of it.
+3. Files of kernels define a function before its callers.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
-import sys
-import tempfile
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from importlib import import_module
 from typing import Any, Final
 
-import llvmlite.binding as llvm
-import numba
-from llvmlite import ir
-from numba.core import types
-from numba.core.compiler_lock import global_compiler_lock
-from numba.core.datamodel.models import OpaqueModel
-from numba.core.datamodel.registry import register_default
-from numba.core.registry import cpu_target
+BUNDLES: Final = {
+    "panel": (
+        "karat.kernels._checks_jit",
+        "karat.kernels._signals_jit",
+        "karat.kernels._rebalance_jit",
+        "karat.kernels._column_jit",
+    ),
+    "market": (
+        "karat.kernels.market._advance",
+        "karat.kernels.market._gateway",
+        "karat.kernels.market._strategy",
+        "karat.kernels.market._rule_hooks",
+    ),
+    "events": ("karat.kernels.market._event_checks",),
+    "orders": (
+        "karat.kernels.market._l3",
+        "karat.kernels.market._l3_records",
+        "karat.kernels.market._flow",
+    ),
+}
+"""What is compiled together: the kernels of these modules and all they use. Others are compiled module by module."""
 
-_CONFIG: Any = numba.config
-PACKAGE: Final = Path(__file__).resolve().parent
-VARIABLE: Final = "KARAT_CACHE"
-_LOCK = threading.Lock()
-_TEMPORARY = "karat-cache"
+ARRAYS: Final = {"int64": "int64", "f8": "float64", "uint8": "uint8", "int8": "int8"}
+"""Elements of arrays, as signatures write them, and their names in numpy."""
+
+_PLAIN: Final = {"int64": "int64_t", "f8": "double", "none": "void"}
+
+
+class Kernel:
+    """A function with one explicit signature, compiled on first use.
+
+    inner: small enough, or called often enough, to become part of its callers where LLVM has the choice.
+    """
+
+    def __init__(self, function: Callable[..., Any], signature: str, *, inner: bool) -> None:
+        self.function, self.signature, self.inner = function, signature, inner
+        self.symbol = f"{function.__module__}.{function.__qualname__}"
+        self.__doc__, self.__name__ = function.__doc__, function.__name__
+        result, _, given = signature.removesuffix(")").partition("(")
+        self.result, self.given = result, tuple(_split(given))
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.symbol} {self.signature}>"
+
+    def __call__(self, *given: Any) -> Any:
+        return self._call(*given)
+
+    @property
+    def entry(self) -> str:
+        """The symbol of the C function for Python: the kernel's own, or one that takes arrays apart."""
+        return f"{self.symbol}[]" if any(dimensions(kind) for kind in self.given) else self.symbol
+
+    @cached_property
+    def address(self) -> int:
+        """The address of a C function with the same signature, an array as its address and its shape."""
+        from karat.kernels._bundle import library_of
+
+        return library_of(self).address(self.entry)
+
+    @cached_property
+    def _call(self) -> Callable[..., Any]:
+        import cffi
+
+        if not {self.result, *flat(self.given)} <= _PLAIN.keys():
+            raise TypeError(f"{self.symbol}: got a call from Python; allowed: from kernels, it is {self.signature}")
+        kinds = [_PLAIN[kind] for kind in flat(self.given)]
+        call = cffi.FFI().cast(f"{_PLAIN[self.result]}(*)({', '.join(kinds)})", self.address)
+        if self.entry == self.symbol:
+            return call  # type: ignore[no-any-return]
+        return lambda *given: call(*self._words(given))
+
+    def _words(self, given: Sequence[Any]) -> Iterator[Any]:
+        """Yield the arguments of the C function; an array of another type, shape or order is refused."""
+        if len(given) != len(self.given):
+            raise TypeError(f"{self.symbol}: got {len(given)} arguments; allowed: {len(self.given)}")
+        for kind, value in zip(self.given, given, strict=True):
+            count = dimensions(kind)
+            if not count:
+                yield value
+                continue
+            if value.dtype != ARRAYS[kind.partition("[")[0]] or value.ndim != count or not value.flags.c_contiguous:
+                seen = f"{value.dtype} of {value.ndim} dimensions, C order {value.flags.c_contiguous}"
+                raise TypeError(f"{self.symbol}: got an array of {seen}; allowed: {kind}")
+            yield value.ctypes.data
+            yield from value.shape
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What numba takes for the type of this object where a function that it compiles names it."""
+        from karat.kernels._lower import function_type
+
+        return function_type(self)
 
 
 def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that compiles a function for one explicit signature, or loads it from the disk cache.
+    """Return a decorator that declares a kernel which becomes part of its callers wherever that pays.
 
     Reductions keep their order and NaN its meaning (no fast maths); a division by zero gives infinity as in numpy.
-    With `NUMBA_DISABLE_JIT=1` the function itself is returned.
     """
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        if _CONFIG.DISABLE_JIT:
-            return function
-        directory = cache_directory(os.environ)
-        try:
-            made: Callable[..., Any] = _compile(function, signature, directory)
-        except OSError:  # a full disk, or a directory that vanished: the cache is a convenience, the kernel is not
-            made = _compile(function, signature, None)
-        return made
-
-    return decorate
-
-
-class Exported(types.ExternalFunction):
-    """A compiled function that compiled callers reach by its symbol: it is compiled once and never linked into them.
-
-    `address` is that of a C function with the same signature; calling the object calls it, with integers and floats.
-    """
-
-    def __init__(self, symbol: str, function: Any) -> None:
-        super().__init__(symbol, function._sig)
-        self.function = function
-        self.address: int = function.address
-
-    def __call__(self, *given: Any) -> Any:
-        return self.function.ctypes(*given)
-
-
-register_default(Exported)(OpaqueModel)
+    return lambda function: function if off() else Kernel(function, signature, inner=True)
 
 
 def exported(signature: str) -> Callable[[Callable[..., Any]], Any]:
-    """Return a decorator like `compiled` for functions of a large engine: called by symbol, not linked into callers.
+    """Return a decorator like `compiled` for the larger functions of an engine, called more often than inlined."""
+    return lambda function: function if off() else Kernel(function, signature, inner=False)
 
-    A chain of linked functions is optimised again in each of its callers: ninety functions took 40 s to compile that
-    way and take a quarter of that by symbol. What is called for every event is `compiled` and so part of its caller.
+
+def off() -> bool:
+    """Return whether the environment says that nothing is compiled."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+
+
+def members(roots: Sequence[str]) -> dict[str, Kernel]:
+    """Return the kernels of the modules and of all modules whose kernels these name, by symbol."""
+    modules, found = list(roots), {}
+    for name in modules:  # grows as it goes
+        for value in vars(import_module(name)).values():
+            if isinstance(value, Kernel):
+                found[value.symbol] = value
+                if value.function.__module__ not in modules:
+                    modules.append(value.function.__module__)
+    return found
+
+
+def bundle_of(kernel: Kernel) -> tuple[str, tuple[str, ...]]:
+    """Return the name and the roots of the bundle that a kernel is loaded from."""
+    home = kernel.function.__module__
+    for name, roots in BUNDLES.items():
+        if home in roots:
+            return name, roots
+    for name, roots in BUNDLES.items():
+        if home.startswith(roots[0].rpartition(".")[0]) and kernel.symbol in members(roots):
+            return name, roots
+    return home, (home,)
+
+
+def dimensions(kind: str) -> int:
+    """Return how many dimensions an argument has, 0 for a number.
+
+    Example:
+        >>> dimensions("f8[:, ::1]"), dimensions("int64")
+        (2, 0)
     """
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        if _CONFIG.DISABLE_JIT:
-            return function
-        directory = cache_directory(os.environ)
-        try:
-            made = _compile(function, signature, directory, numba.cfunc)
-        except OSError:
-            made = _compile(function, signature, None, numba.cfunc)
-        symbol = f"{function.__module__}.{function.__qualname__}"
-        llvm.add_symbol(symbol, made.address)
-        return Exported(symbol, made)
-
-    return decorate
+    return kind.count(",") + 1 if "[" in kind else 0
 
 
-@contextmanager
-def _bare_entry(name: str) -> Iterator[None]:
-    """Let numba make C entry points that contain the function, while this context is open.
-
-    Its own entry points call the function, never inline it, and look for a Python exception afterwards: 4 ns a call, a
-    third of the time of an order. Kernels raise nothing. Open it with numba's lock held: others compile too.
-    """
-    context: Any = cpu_target.target_context
-
-    def entry(library: Any, described: Any, *_: Any) -> None:
-        if described.qualname != name:  # of a helper of numba's own, which is called from compiled code only
-            return
-        convention, module = context.call_conv, context.create_module("cfunc_wrapper")
-        kinds = [context.get_value_type(kind) for kind in described.argtypes]
-        result = context.get_value_type(described.restype)
-        inner_type = convention.get_function_type(described.restype, described.argtypes)
-        inner = ir.Function(module, inner_type, described.llvm_func_name)
-        outer = ir.Function(module, ir.FunctionType(result, kinds), described.llvm_cfunc_wrapper_name)
-        builder = ir.IRBuilder(outer.append_basic_block("entry"))
-        given = described.restype, described.argtypes, outer.args
-        builder.ret(convention.call_function(builder, inner, *given)[1])
-        library.add_ir_module(module)
-
-    context.create_cfunc_wrapper = entry
-    try:
-        yield
-    finally:
-        del context.create_cfunc_wrapper
+def flat(kinds: Sequence[str]) -> list[str]:
+    """Return the kinds of the C function's arguments: an array is its address and its shape."""
+    return [part for kind in kinds for part in (["int64"] * (1 + dimensions(kind)) if dimensions(kind) else [kind])]
 
 
-def _compile(function: Callable[..., Any], signature: str, directory: Path | None, make: Any = numba.njit) -> Any:
-    with _LOCK:
-        before = _CONFIG.CACHE_DIR
-        _CONFIG.CACHE_DIR = "" if directory is None else str(directory)
-        try:
-            cache = directory is not None
-            with global_compiler_lock, _bare_entry(function.__qualname__ if make is numba.cfunc else ""):
-                if make is numba.cfunc:
-                    return numba.cfunc(signature, cache=cache, error_model="numpy", forceinline=True)(function)
-                result: Any = numba.njit(cache=cache, error_model="numpy", nogil=True)(function)
-                result.compile(signature)  # given to the decorator, it would make callers call by pointer, uncached
-        finally:
-            _CONFIG.CACHE_DIR = before
-    return result
-
-
-def cache_key(package: Path = PACKAGE, *, version: str = numba.__version__, cpu: str | None = None) -> str:
-    """Return 16 hex digits that change with any source file under `package`, the numba version or the CPU.
-
-    cpu: name and features of the processor, those of this machine unless given.
-    """
-    cpu = cpu or str(cpu_target.target_context.codegen().magic_tuple())
-    digest = hashlib.sha256(f"{version}\0{cpu}\0{sys.version_info[:2]}\0".encode())
-    for path in sorted(package.glob("**/*.py")):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0")
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
-
-
-def cache_directory(environment: Mapping[str, str]) -> Path | None:
-    """Return the writable directory of this build's kernels, created private to the user; None when there is none."""
-    for root in (user_cache(environment), Path(tempfile.gettempdir()) / f"{_TEMPORARY}-{_user()}"):
-        directory = root / "kernels" / cache_key()
-        if _usable(root, directory):
-            return directory
-    return None
-
-
-def user_cache(environment: Mapping[str, str], platform: str = sys.platform) -> Path:
-    """Return the root of the cache: `KARAT_CACHE`, or the user's cache directory as the platform defines it."""
-    if environment.get(VARIABLE):
-        return Path(environment[VARIABLE]).expanduser()
-    if platform == "win32":
-        return Path(environment.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "karat" / "cache"
-    if platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "karat"
-    return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "karat"
-
-
-def _usable(root: Path, directory: Path) -> bool:
-    try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.parent.mkdir(mode=0o700, exist_ok=True)
-        directory.mkdir(mode=0o700, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-        # The root may be open to the user's group; what lies below it holds code and is the user's alone.
-        others = stat.S_IWGRP | stat.S_IWOTH
-        return _owned(root) and _owned(directory.parent, but_not=others) and _owned(directory, but_not=others)
-    except OSError:
-        return False
-
-
-def _owned(path: Path, *, but_not: int = 0) -> bool:
-    """Return whether this user owns `path` and nobody in `but_not` may write; where there are no owners, it is so."""
-    facts = path.stat()
-    return not hasattr(os, "getuid") or (facts.st_uid == _user() and not facts.st_mode & but_not)
-
-
-def _user() -> int:
-    return os.getuid() if hasattr(os, "getuid") else 0
+def _split(given: str) -> Iterator[str]:
+    """Yield the arguments of a signature: what is between commas that are in no bracket."""
+    depth, start = 0, 0
+    for place, sign in enumerate(given):
+        depth += (sign in "[(") - (sign in "])")
+        if sign == "," and depth == 0:
+            yield given[start:place].strip()
+            start = place + 1
+    yield given[start:].strip()

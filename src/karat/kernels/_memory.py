@@ -10,26 +10,19 @@ numba costs a bounds pattern and a wrap-around test at every access, a bare load
 
 Invariants:
 1. Nothing here checks anything: the caller owns the block and knows its layout.
-2. With `NUMBA_DISABLE_JIT=1` every function is plain Python on the same memory, with the same results.
-
-Importing this module imports numba; only modules of compiled code do so.
+2. Called from Python, every function is plain Python on the same memory, with the same results.
 """
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Final
 
-import numba
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
+from karat.kernels._jit import off
 
-_CONFIG: Any = numba.config
 _MASK: Final = (1 << 64) - 1
-_WORD: Final = ir.IntType(64)
-_REAL: Final = ir.DoubleType()
 
 
 def _signed(value: int) -> int:
@@ -37,7 +30,27 @@ def _signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-def _reader(name: str, kind: ir.Type, result: Any, plain: type[Any]) -> Any:
+class Word:
+    """A function of words: plain Python when Python calls it, a few instructions where a kernel does."""
+
+    def __init__(self, name: str, slow: Callable[..., Any], typed: Callable[..., Any]) -> None:
+        self.__name__, self._slow, self._typed = name, slow, typed
+
+    def __call__(self, *given: Any) -> Any:
+        return self._slow(*given)
+
+    @cached_property
+    def _numba_type_(self) -> Any:
+        """What numba takes for the type of this object where a function that it compiles names it."""
+        from numba.core.registry import cpu_target
+        from numba.extending import intrinsic
+
+        context, made = cpu_target.typing_context, intrinsic(self._typed)
+        context.refresh()
+        return context.resolve_value_type(made)
+
+
+def _reader(name: str, kind: str, plain: type[Any]) -> Any:
     """Return `name(address, i)`: the element i of a row of `kind` at the address, sign-extended to 64 bits."""
     width = ctypes.sizeof(plain)
 
@@ -45,17 +58,20 @@ def _reader(name: str, kind: ir.Type, result: Any, plain: type[Any]) -> Any:
         return plain.from_address(address + width * i).value
 
     def typed(_: Any, address: Any, i: Any) -> tuple[Any, Callable[..., Any]]:
-        def generate(__: Any, builder: Any, ___: Any, args: Any) -> Any:
-            row = builder.inttoptr(args[0], kind.as_pointer())
-            value = builder.load(builder.gep(row, [args[1]]))
-            return builder.sext(value, _WORD) if isinstance(kind, ir.IntType) and kind.width < 64 else value
+        from numba.core import types
 
+        def generate(__: Any, builder: Any, ___: Any, args: Any) -> Any:
+            row = builder.inttoptr(args[0], _kind(kind).as_pointer())
+            value = builder.load(builder.gep(row, [args[1]]))
+            return builder.sext(value, _kind("i64")) if kind in ("i8", "i32") else value
+
+        result = types.float64 if kind == "double" else types.int64
         return result(types.int64, types.int64), generate
 
     return _made(name, slow, typed)
 
 
-def _writer(name: str, kind: ir.Type, argument: Any, plain: type[Any]) -> Any:
+def _writer(name: str, kind: str, plain: type[Any]) -> Any:
     """Return `name(address, i, value)`: set the element i of a row of `kind` at the address."""
     width = ctypes.sizeof(plain)
 
@@ -63,11 +79,14 @@ def _writer(name: str, kind: ir.Type, argument: Any, plain: type[Any]) -> Any:
         plain.from_address(address + width * i).value = value
 
     def typed(_: Any, address: Any, i: Any, value: Any) -> tuple[Any, Callable[..., Any]]:
+        from numba.core import types
+
         def generate(context: Any, builder: Any, ___: Any, args: Any) -> Any:
-            row = builder.inttoptr(args[0], kind.as_pointer())
+            row = builder.inttoptr(args[0], _kind(kind).as_pointer())
             builder.store(args[2], builder.gep(row, [args[1]]))
             return context.get_dummy_value()
 
+        argument = types.float64 if kind == "double" else types.int64
         return types.none(types.int64, types.int64, argument), generate
 
     return _made(name, slow, typed)
@@ -80,6 +99,8 @@ def _wrapping(name: str, operation: Callable[[int, int], int], build: str) -> An
         return _signed(operation(a & _MASK, b & _MASK))
 
     def typed(_: Any, a: Any, b: Any) -> tuple[Any, Callable[..., Any]]:
+        from numba.core import types
+
         def generate(__: Any, builder: Any, ___: Any, args: Any) -> Any:
             return getattr(builder, build)(args[0], args[1])
 
@@ -89,10 +110,14 @@ def _wrapping(name: str, operation: Callable[[int, int], int], build: str) -> An
 
 
 def _made(name: str, slow: Callable[..., Any], typed: Callable[..., Any]) -> Any:
-    if _CONFIG.DISABLE_JIT:
-        return slow
     typed.__name__ = name
-    return intrinsic(typed)
+    return slow if off() else Word(name, slow, typed)
+
+
+def _kind(name: str) -> Any:
+    from llvmlite import ir
+
+    return ir.DoubleType() if name == "double" else ir.IntType(int(name[1:]))
 
 
 def _called(count: int) -> Any:
@@ -103,28 +128,34 @@ def _called(count: int) -> Any:
         return int(plain(address)(*given))
 
     def generate(_: Any, builder: Any, __: Any, args: Any) -> Any:
-        kind = ir.FunctionType(_WORD, [_WORD] * count)
+        from llvmlite import ir
+
+        kind = ir.FunctionType(_kind("i64"), [_kind("i64")] * count)
         return builder.call(builder.inttoptr(args[0], kind.as_pointer()), list(args[1:]))
 
     if count == 2:
 
         def typed2(_: Any, address: Any, a: Any, b: Any) -> tuple[Any, Callable[..., Any]]:
+            from numba.core import types
+
             return types.int64(*[types.int64] * 3), generate
 
         return _made("call2", slow, typed2)
 
     def typed4(_: Any, address: Any, a: Any, b: Any, c: Any, d: Any) -> tuple[Any, Callable[..., Any]]:
+        from numba.core import types
+
         return types.int64(*[types.int64] * 5), generate
 
     return _made("call4", slow, typed4)
 
 
-load = _reader("load", _WORD, types.int64, ctypes.c_int64)
-load_real = _reader("load_real", _REAL, types.float64, ctypes.c_double)
-load_byte = _reader("load_byte", ir.IntType(8), types.int64, ctypes.c_int8)
-load_half = _reader("load_half", ir.IntType(32), types.int64, ctypes.c_int32)
-store = _writer("store", _WORD, types.int64, ctypes.c_int64)
-store_real = _writer("store_real", _REAL, types.float64, ctypes.c_double)
+load = _reader("load", "i64", ctypes.c_int64)
+load_real = _reader("load_real", "double", ctypes.c_double)
+load_byte = _reader("load_byte", "i8", ctypes.c_int8)
+load_half = _reader("load_half", "i32", ctypes.c_int32)
+store = _writer("store", "i64", ctypes.c_int64)
+store_real = _writer("store_real", "double", ctypes.c_double)
 add_wrap = _wrapping("add_wrap", lambda a, b: a + b, "add")
 mul_wrap = _wrapping("mul_wrap", lambda a, b: a * b, "mul")
 xor = _wrapping("xor", lambda a, b: a ^ b, "xor")

@@ -36,11 +36,13 @@ Invariants:
 
 from __future__ import annotations
 
-import importlib
-
 import numpy as np
 from numpy.typing import NDArray
 
+from karat.kernels import _column_jit as column
+from karat.kernels import _rebalance_jit as panel
+from karat.kernels._bundle import library
+from karat.kernels._jit import BUNDLES, off
 from karat.kernels._rebalanced import Rebalanced, Terms, many, one
 from karat.kernels._signals import Decisions
 
@@ -60,9 +62,8 @@ class OutOfRange(ArithmeticError):
 
 def prepare() -> None:
     """Load the compiled kernels from the disk cache, or compile them (seconds, once per machine and version)."""
-    # numba takes most of a second to import: `import karat.kernels` must not pay for it
-    importlib.import_module("karat.kernels._rebalance_jit")
-    importlib.import_module("karat.kernels._column_jit")
+    if not off():
+        library("panel", BUNDLES["panel"])
 
 
 def rebalance(targets: Floats, fill: Floats, close: Floats, *, terms: Terms, rows: Ints | None = None) -> Rebalanced:
@@ -97,8 +98,6 @@ def rebalance_many(decisions: Decisions, fill: Floats, close: Floats, *, terms: 
         ValueError: rows that are no bars, as for `rebalance`.
         OutOfRange: a number of some setting left the range in which it is exact.
     """
-    from karat.kernels import _column_jit as jit  # late, as in `prepare`
-
     starts, rows, targets = decisions
     _check_lag(terms)
     inside = np.ones(max(len(rows) - 1, 0), dtype=bool)
@@ -106,13 +105,13 @@ def rebalance_many(decisions: Decisions, fill: Floats, close: Floats, *, terms: 
     if len(rows) and (rows.min() < 0 or rows.max() >= len(close) or (np.diff(rows) <= 0)[inside].any()):
         raise ValueError(f"rows: allowed: increasing bars from 0 to {len(close) - 1} within a setting")
     (whole, real), most = packed(terms), int(np.diff(starts).max(initial=0))
-    fills, outcomes = np.empty((most + 1, jit.FILL), dtype=np.int64), np.empty(most, dtype=np.int8)
-    accounts = np.empty((len(equity), jit.PLACES), dtype=np.int64)
-    jit.many_columns(starts, rows, targets, fill, close, real, whole, fills, outcomes, equity, accounts)
-    wrong = np.flatnonzero(accounts[:, jit.CODE])
+    fills, outcomes = np.empty((most + 1, column.FILL), dtype=np.int64), np.empty(most, dtype=np.int8)
+    accounts = np.empty((len(equity), column.PLACES), dtype=np.int64)
+    column.many_columns(starts, rows, targets, fill, close, real, whole, fills, outcomes, equity, accounts)
+    wrong = np.flatnonzero(accounts[:, column.CODE])
     if len(wrong):
-        raise beyond(int(accounts[wrong[0], jit.CODE]), int(accounts[wrong[0], jit.WHERE]))
-    return accounts[:, [jit.N_FILLS, jit.RUINED]]
+        raise beyond(int(accounts[wrong[0], column.CODE]), int(accounts[wrong[0], column.WHERE]))
+    return accounts[:, [column.N_FILLS, column.RUINED]]
 
 
 def packed(terms: Terms) -> tuple[Ints, Floats]:
@@ -130,35 +129,37 @@ def beyond(code: int, bar: int) -> OutOfRange:
 
 
 def _many(targets: Floats, rows: Ints, fill: Floats, close: Floats, terms: Terms) -> Rebalanced:
-    from karat.kernels import _rebalance_jit as jit  # late, as in `prepare`
-
     (n_bars, n), (whole, real) = close.shape, packed(terms)
     order, sized = np.zeros((5, n), dtype=np.int64), np.zeros(n_bars, dtype=np.int64)
-    positions, account = np.empty((n_bars + 1, n), dtype=np.int64), np.empty((n_bars, jit.ACCOUNT), dtype=np.int64)
+    positions, account = (
+        np.empty((n_bars + 1, n), dtype=np.int64),
+        np.empty((n_bars, panel.ACCOUNT), dtype=np.int64),
+    )
     positions[0] = 0
-    ruined, code, bar = jit.scan(targets, rows, fill, close, whole, real, order, positions, account, sized)
+    nothing, sums = np.zeros((1, n)), np.zeros(panel.SUMS, dtype=np.int64)
+    code = panel.scan(targets, rows, fill, close, whole, real, order, positions, account, sized, nothing, sums)
     if code:
-        raise beyond(code, bar)
-    return many(ruined, positions, account, fill, terms)
+        raise beyond(code, int(sums[panel.WHERE]))
+    return many(int(sums[panel.RUINED]), positions, account, fill, terms)
 
 
 def _one(targets: Floats, rows: Ints, fill: Floats, close: Floats, terms: Terms) -> Rebalanced:
-    from karat.kernels import _column_jit as jit  # late, as in `prepare`
-
     (n_bars, m), (whole, real) = (len(close), len(rows)), packed(terms)
-    equity, fills = np.empty(n_bars, dtype=np.int64), np.empty((m + 1, jit.FILL), dtype=np.int64)
-    account, outcomes = np.zeros(jit.PLACES, dtype=np.int64), np.zeros(m, dtype=np.int8)
+    equity, fills = np.empty(n_bars, dtype=np.int64), np.empty((m + 1, column.FILL), dtype=np.int64)
+    account, outcomes = np.zeros(column.PLACES, dtype=np.int64), np.zeros(m, dtype=np.int8)
     columns = (fill[:, 0], close[:, 0])
-    jit.trade_column(targets[:, 0], rows, *columns, real, whole, account, fills, outcomes)
-    blind = jit.finish_column(*columns, real, whole, account, fills, equity)
-    if account[jit.CODE]:
-        raise beyond(int(account[jit.CODE]), int(account[jit.WHERE]))
-    ruined, written = int(account[jit.RUINED]), fills[: account[jit.N_FILLS]]
+    column.trade_column(targets[:, 0], rows, *columns, real, whole, account, fills, outcomes)
+    blind = column.finish_column(*columns, real, whole, account, fills, equity)
+    if account[column.CODE]:
+        raise beyond(int(account[column.CODE]), int(account[column.WHERE]))
+    ruined, written = int(account[column.RUINED]), fills[: account[column.N_FILLS]]
     lost = np.arange(blind) + ruined + max(terms.lag, 1)  # after ruin, bars in which there was no price to close at
     if ruined >= 0:  # what was decided before it and not filled is withdrawn
-        outcomes[rows + terms.lag > ruined] = jit.NOTHING
-    skipped = np.concatenate([rows[outcomes == jit.BLIND] + terms.lag, lost])
-    cut = np.concatenate([rows[outcomes == jit.REFUSED] + terms.lag, written[written[:, jit.LIMITED] != 0, jit.AT]])
+        outcomes[rows + terms.lag > ruined] = column.NOTHING
+    skipped = np.concatenate([rows[outcomes == column.BLIND] + terms.lag, lost])
+    cut = np.concatenate(
+        [rows[outcomes == column.REFUSED] + terms.lag, written[written[:, column.LIMITED] != 0, column.AT]]
+    )
     return one(ruined, equity, written, skipped, cut, terms)
 
 

@@ -1,4 +1,4 @@
-"""The compiled loop over bars of `_rebalance`: imported by the first call, because it imports numba.
+"""The compiled loop over bars of `_rebalance`: imported by the first call.
 
 See `_rebalance` for the symbols, the order of events within a bar and the invariants, `_panel_jit` for the passes.
 """
@@ -45,6 +45,8 @@ Ints = NDArray[np.int64]
 
 ACCOUNT = 9
 """Columns of the account: equity, cash, value traded, proportional, fixed, slippage, fills, skipped, cut."""
+RUINED, WHERE, SUMS = 10, 11, 12
+"""Places of the outcome behind a bar's sums, and how many there are."""
 
 
 @compiled("int64(int64[::1], int64, int64[:, ::1], int64[::1])")
@@ -63,8 +65,8 @@ def within_cash(terms: Ints, cash: int, order: Ints, sums: Ints) -> int:
 
 
 @compiled(
-    "Tuple((int64, int64, int64))(f8[:, ::1], int64[::1], f8[:, ::1], f8[:, ::1], int64[::1], f8[::1], "
-    "int64[:, ::1], int64[:, ::1], int64[:, ::1], int64[::1])"
+    "int64(f8[:, ::1], int64[::1], f8[:, ::1], f8[:, ::1], int64[::1], f8[::1], int64[:, ::1], int64[:, ::1], "
+    "int64[:, ::1], int64[::1], f8[:, ::1], int64[::1])"
 )
 def scan(
     targets: Floats,
@@ -77,15 +79,17 @@ def scan(
     positions: Ints,
     account: Ints,
     sized: Ints,
-) -> tuple[int, int, int]:
-    """Run all bars; return the bar of ruin or -1, a code other than 0 when a number left its range, and its bar.
+    nothing: Floats,
+    sums: Ints,
+) -> int:
+    """Run all bars; return a code other than 0 when a number left its range.
 
     rows: bars of the rows of targets. per: ticks of a price of 1, lots of a quantity of 1, a place for the equity of a
     decision, the largest value of one fill. order: (5, N) zeros: lots, then money of a lot at the price of the fill, at
     its reference price, at the last price known, then fees. positions: (T + 1, N), the first row zeros. account:
-    (T, ACCOUNT). sized: (T,) equity that decisions are sized with.
+    (T, ACCOUNT). sized: (T,) equity that decisions are sized with. nothing: (1, N) zeros. sums: (SUMS,) zeros, then the
+    bar of ruin or -1 at RUINED, and at WHERE the bar in which a number left its range, or -1.
     """
-    nothing, sums = np.zeros((1, close.shape[1])), np.zeros(10, dtype=np.int64)
     lag, fixed, cash, at_close = terms[LAG], terms[FIXED], terms[CAPITAL], terms[AT_CLOSE] != 0
     ruined, j = -1, 0
     for t in range(close.shape[0]):
@@ -124,7 +128,9 @@ def scan(
         code |= BAD_MONEY if float(gross) * 2.0**SHIFT >= MONEY_LIMIT else 0
         account[t, 0], account[t, 1] = equity, cash
         if code:
-            return ruined, code, t
+            sums[RUINED], sums[WHERE] = ruined, t
+            return code
         if ruined < 0 and equity <= 0:
             ruined = t
-    return ruined, 0, -1
+    sums[RUINED], sums[WHERE] = ruined, -1
+    return 0

@@ -21,6 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from karat.kernels import _signals_jit as jit
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -47,8 +49,6 @@ def moving_means(values: Floats, windows: Sequence[int], *, threads: int = 1) ->
         [[nan, 2.0, 4.0]]
     """
     _check(windows)
-    from karat.kernels import _signals_jit as jit  # late: it imports numba
-
     values, means = np.ascontiguousarray(values, dtype=np.float64), np.empty((len(windows), len(values)))
     if threads == 1:
         for window, row in zip(windows, means, strict=True):
@@ -73,8 +73,6 @@ def mean_crossings(values: Floats, fast: int, slow: int, *, above: float, below:
         ([3], [1.0])
     """
     _check((fast, slow))
-    from karat.kernels import _signals_jit as jit  # late: it imports numba
-
     values = np.ascontiguousarray(values, dtype=np.float64)
     rows, place = np.empty(len(values) + 1, dtype=np.int64), np.zeros(2, dtype=np.int64)
     sums, states = np.empty((2, jit.BLOCK)), np.empty(jit.BLOCK, dtype=np.uint8)
@@ -92,14 +90,13 @@ def many_crossings(means: Floats, pairs: Ints, *, above: float, below: float) ->
         >>> many_crossings(means, np.array([[0, 1]]), above=1.0, below=0.0).rows.tolist()
         [3]
     """
-    from karat.kernels import _signals_jit as jit  # late: it imports numba
-
     n, k = means.shape[1], len(pairs)
     starts, states = np.zeros(k + 1, dtype=np.int64), np.empty(n, dtype=np.uint8)
+    place = np.zeros(2, dtype=np.int64)
     pairs, room, done = np.ascontiguousarray(pairs, dtype=np.int64), n + k * n // 16, -1
     while done < k:  # few bars are crossings: memory for all of them is taken only where it is needed
         rows, targets = np.empty(room, dtype=np.int64), np.empty(room)
-        done = jit.many_crossings(means, pairs, above, below, states, starts, rows, targets)
+        done = jit.many_crossings(means, pairs, above, below, states, place, starts, rows, targets)
         room = n + k * n
     return Decisions(starts, rows[: starts[-1]].copy(), targets[: starts[-1]].copy())
 

@@ -133,22 +133,24 @@ def alternate(n: int, last: int, above: float, below: float, targets: Floats) ->
     return n
 
 
-@compiled("int64(f8[:, ::1], int64[:, ::1], f8, f8, uint8[::1], int64[::1], int64[::1], f8[::1])")
+@compiled("int64(f8[:, ::1], int64[:, ::1], f8, f8, uint8[::1], int64[::1], int64[::1], int64[::1], f8[::1])")
 def many_crossings(
     means: Floats,
     pairs: Ints,
     above: float,
     below: float,
     states: Bytes,
+    place: Ints,
     starts: Ints,
     rows: Ints,
     targets: Floats,
 ) -> int:
     """Write the crossings of each pair of rows of `means` with their targets, pair k from starts[k] to starts[k + 1].
 
+    states: (n,) and place: (2,) are room to work in.
     Returns the index of the first pair that has no room left in `rows`, the number of pairs when all have.
     """
-    place, n = np.zeros(2, dtype=np.int64), means.shape[1]
+    n = means.shape[1]
     starts[0] = 0
     for k in range(pairs.shape[0]):
         at = starts[k]

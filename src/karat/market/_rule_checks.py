@@ -109,7 +109,7 @@ def check_filters(
         >>> check_filters(VENUE_FILTERS[0], 1, "0.1505", "100").reason.name
         'qty_step'
     """
-    from karat.kernels.market import _filters as kernel  # imports numba: only where rules are run
+    from karat.kernels.market import _filters as kernel
 
     if side not in (-1, 1):
         raise InputError("side", side, allowed="+1 buy, -1 sell")

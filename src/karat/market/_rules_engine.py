@@ -62,7 +62,7 @@ class RulesEngine:
     """
 
     def __init__(self, listing: Listing | None = None, *, rules: MarketRules = MARKET_RULES) -> None:
-        from karat.kernels.market import _rules as kernel  # imports numba: only where rules are run
+        from karat.kernels.market import _rules as kernel
 
         self.listing = Listing() if listing is None else listing
         self._kernel: Any = kernel

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 
-from karat.core import NS_PER_SECOND, RangeError, iso, monotonic_ns
-from karat.kernels import OutOfRange, Terms, prepare, rebalance
+from karat.core import RangeError, iso
+from karat.kernels import OutOfRange, Terms, compile_seconds, prepare, rebalance
 from karat.market._bars import Bars
 from karat.market._intents import TargetQuantities, TargetWeights, on_bars
 from karat.market._simulation import Simulation, fill_lag, fill_prices
@@ -77,9 +77,9 @@ def terms_of(spec: MarketSpec, fill: Fill, *, by_weight: bool) -> Terms:
 
 def ready() -> None:
     """Load the compiled kernels; say so when they had to be compiled."""
-    started = monotonic_ns()
+    before = compile_seconds()
     prepare()
-    seconds = (monotonic_ns() - started) / NS_PER_SECOND
+    seconds = compile_seconds() - before
     if seconds > 1.0:
         _LOG.info("compiled the market kernel in %.1f s; it is kept on disk for the next run", seconds)
 

@@ -12,8 +12,6 @@ Invariants:
 1. `check_rows` answers with the number of the first broken rule in row order (`R_*` below), 0 where none is.
 2. Checking a stream in pieces with one state gives the same answer as checking it at once.
 3. `to_units` never moves a number further than `slack` of a step; what is further off is found, not rounded.
-
-Importing this module imports numba.
 """
 
 from __future__ import annotations

@@ -16,8 +16,6 @@ Invariants:
    process is exact, not approximated by steps of time.
 2. A side never becomes empty: what would take its last order does not happen.
 3. The book never crosses, and every row is applied to the book before it is written.
-
-Importing this module imports numba.
 """
 
 from __future__ import annotations

@@ -20,8 +20,6 @@ Invariants:
 
 What it does not do: match. An incoming order that crosses is the exchange's business; `l3_replay` stops
 with `CROSSED` where the rows of a stream leave the best bid at or above the best ask.
-
-Importing this module imports numba.
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 The book's symbols and invariants are those of `_l3`; here is what holds it together. A hash table holds the number of a
 record plus one, 0 where a place is free; removing an entry moves up what probing would no longer reach, so that no
 grave stays behind and a search ends at the first free place.
-
-Importing this module imports numba.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from karat.market import (
     TradingTerms,
     VenueSpec,
     intents_on,
-    simulate_events,
+    simulate,
 )
 
 A = Instrument("A.X")
@@ -53,7 +53,7 @@ def news(ts: int, kind: str, item: Instrument = A, others: tuple[Instrument, ...
 
 
 def play(events: Events, orders: list[Any], spec: VenueSpec | None = None) -> MarketRun:
-    run = simulate_events(events, intents_on(events, orders), spec)
+    run = simulate(events, intents_on(events, orders), spec)
     check(run)
     return run
 
@@ -96,7 +96,7 @@ def test_every_run_adds_up(matcher: int) -> None:
     fills = 0
     for seed in range(30):
         case = played(seed, matcher, delayed=seed % 2 == 1, splits=True)
-        run = simulate_events(case.events, case.intents, case.spec)
+        run = simulate(case.events, case.intents, case.spec)
         check(run)
         fills += len(run.fill_rows)
     assert fills > 100

@@ -299,10 +299,10 @@ def test_rows_and_columns_that_are_not_there_keep_the_position() -> None:
 
 
 def test_a_compilation_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    from karat.market import _simulate
+    from karat.market import _panel
 
     clock = iter([0, 3_100_000_000])
-    monkeypatch.setattr(_simulate, "monotonic_ns", lambda: next(clock))
+    monkeypatch.setattr(_panel, "monotonic_ns", lambda: next(clock))
     with caplog.at_level("INFO"):
         one([100.0, 101.0], [0.5, 0.5])
     assert caplog.messages == ["compiled the market kernel in 3.1 s; it is kept on disk for the next run"]

@@ -57,7 +57,8 @@ def simulate(
 def _run(events: Path | None, orders: Path | None, profile: str, terms: Path | None, trace: Path | None) -> MarketRun:
     """Return the run; a market that stops at a faulty row leaves what came before it in the trace."""
     from karat.core import InputError, MarketStopped
-    from karat.market import read_events, read_orders, read_setup, simulate_events
+    from karat.market import read_events, read_orders, read_setup
+    from karat.market import simulate as trade
 
     for name, value in (("EVENTS", events), ("ORDERS", orders)):
         if value is None:
@@ -68,7 +69,7 @@ def _run(events: Path | None, orders: Path | None, profile: str, terms: Path | N
     intents = read_orders(Path(str(orders)), market)
     say(f"simulating {len(intents):,} orders on {len(market):,} rows")
     try:
-        return simulate_events(market, intents, setup.venue)
+        return trade(market, intents, setup.venue)
     except MarketStopped as error:
         if trace is not None:
             partial: Any = error.partial

@@ -32,11 +32,8 @@ def test_the_how_to_runs_and_its_fills_are_those_it_names(
 
 
 def test_the_table_of_what_a_compiled_strategy_may_call_is_the_module() -> None:
-    named = {
-        name
-        for row in re.findall(r"^\| (`.*?) \|", compiled.__doc__ or "", re.M)
-        for name in re.findall(r"`(\w+)\(", row)
-    }
+    rows = re.findall(r"^\| (`.*?) \|", compiled.__doc__ or "", re.M)
+    named = {name for row in rows for name in re.findall(r"`(\w+)\(", row)}
     assert named == {name for name in compiled.__all__ if name.islower()}
 
 

@@ -1,9 +1,9 @@
 """A decision on every row of a level-2 feed: does the book lean to one side, and if it leans anew, send an order.
 
 Batched, a compiled strategy is called for every row, with all rows of its instant known. A single call from Python
-takes the market one row further, shows it to the strategy and lets it decide: three calls of C functions. The limit is a
-bare loop over the same rows that keeps two arrays of sizes and the best prices and decides the same, without a market.
-What compiled code allocates is counted over a batch, what Python keeps and needs over the single calls.
+takes the market one row further, shows it to the strategy and lets it decide: three calls of C functions. The limit is
+a bare loop over the same rows that keeps two arrays of sizes and the best prices and decides the same, without a
+market. What compiled code allocates is counted over a batch, what Python keeps and needs over the single calls.
 """
 
 from __future__ import annotations

@@ -43,15 +43,22 @@ def simulate(
         if profiles:
             _list(as_json=json)
             return
-        if plot is not None and plot.suffix not in _PLOTS:
-            from karat.core import InputError
-
-            raise InputError("--plot", str(plot), allowed=f"a file that ends in {', '.join(_PLOTS)}")
+        _check(trace, plot)
         run = _run(events, orders, profile, terms, trace)
         facts, text = _said(run, profile)
         facts |= {"trace": _write(run, trace, facts), "plot": _draw(run, plot)}
         text += "".join(f"\n{name:<10} {facts[name]}" for name in ("trace", "plot") if facts[name])
         emit(facts, text, as_json=json)
+
+
+def _check(trace: Path | None, plot: Path | None) -> None:
+    """Refuse what could not be written, before anything is simulated."""
+    from karat.core import InputError
+
+    if plot is not None and plot.suffix not in _PLOTS:
+        raise InputError("--plot", str(plot), allowed=f"a file that ends in {', '.join(_PLOTS)}")
+    if trace is not None and trace.exists() and not trace.is_dir():
+        raise InputError("--trace", str(trace), why="it is a file", fix="give a folder, or the name of a new one")
 
 
 def _run(events: Path | None, orders: Path | None, profile: str, terms: Path | None, trace: Path | None) -> MarketRun:

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numba
 import pytest
-from market_parity import JIT_OFF
 
 ROOT = Path(__file__).parents[2]
 FIGURES = {
@@ -25,7 +25,7 @@ FIGURES = {
     "orders": ("operations", "sustained_s", "operations_per_s_worst", "send_p50_ns", "send_p99_ns"),
     "signals": ("decisions", "decisions_per_s", "single_call_p50_ns", "cpu", "vector"),
 }
-pytestmark = pytest.mark.skipif(JIT_OFF, reason="plain Python is not what is timed")
+pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="plain Python is not what is timed")
 
 
 @pytest.fixture(scope="module")

@@ -182,7 +182,7 @@ MISTAKES = {
         change("bars.csv", "ts,", "date,"),
         (),
         "column: got 'date'",
-        "did you mean 'ts'? rename the column",
+        "did you mean 'ts'? rename it",
     ),
     "symbol_column": (
         change("bars.csv", "instrument", "symbol"),

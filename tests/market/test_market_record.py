@@ -364,7 +364,7 @@ def test_frames_of_nothing_have_their_columns() -> None:
     full = play(bars([10.0] * 3), [Order(1, 10, "A.X", "buy", 1)])
     for name in ("fills", "messages", "equity", "positions"):
         assert getattr(run, name).schema == getattr(full, name).schema
-    assert run.notes == ("NO TRADES: no order was filled; the messages say what became of each.",)
+    assert run.notes == ("NO TRADES: no order was sent.",)
     assert run.telemetry["fill_rate"] is None
     quiet = play(bars([10.0]), [], VenueSpec(keep_equity=False))
     assert quiet.equity.schema == full.equity.schema

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
 import numpy as np
@@ -484,4 +485,5 @@ def test_a_wrong_spec_is_refused(values: dict[str, Any], line: str) -> None:
 
 
 def test_the_public_names_are_what_is_there() -> None:
-    assert set(market.__all__) == {name for name in vars(market) if not name.startswith("_")}
+    names = {name for name, value in vars(market).items() if not isinstance(value, types.ModuleType)}
+    assert set(market.__all__) == {name for name in names if not name.startswith("_")}

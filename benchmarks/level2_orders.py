@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 from market_jobs._feed import feed
-from market_jobs.level2 import INTERVALS, LISTED, prices_of, trade
+from market_jobs.level2 import INTERVALS, LISTED, events_of, trade
 
-from karat.kernels.market import _layout as at
+from karat.kernels.market import layout as at
 
 PEER = Path(__file__).parent / "market_jobs" / "_peer_level2.py"
 CANCELLED, FILLED, EXPIRED = 1, 2, 3  # as in the peer's list
@@ -32,16 +32,11 @@ def ours(rows: dict[str, np.ndarray], interval: int) -> Orders:
     """Return price, fate and fate's time of karat's orders by side and time of sending."""
     steps = int((rows["local"][-1] - rows["exch"][0]) // interval) + 16
     listed = np.zeros((2 * steps, LISTED), dtype=np.int64)
-    fate: dict[int, tuple[int, int]] = {}
-
-    def take(fills: np.ndarray, news: np.ndarray) -> None:
-        for row in fills:
-            fate[int(row[at.F_ID])] = FILLED, int(row[at.F_TS])
-        kinds = {at.CANCEL_DONE: CANCELLED, at.REJECTED_VENUE: EXPIRED}
-        for row in news[np.isin(news[:, at.N_KIND], list(kinds))]:
-            fate[int(row[at.N_ID])] = kinds[int(row[at.N_KIND])], int(row[at.N_TS])
-
-    made = trade(rows, prices_of(rows), interval, listed, take)
+    made, run = trade(events_of(rows), interval, listed)
+    fate = {int(row[at.F_ID]): (FILLED, int(row[at.F_TS])) for row in run.fill_rows}
+    kinds = {at.CANCEL_DONE: CANCELLED, at.REJECTED_VENUE: EXPIRED}
+    for row in run.news_rows[np.isin(run.news_rows[:, at.N_KIND], list(kinds))]:
+        fate[int(row[at.N_ID])] = kinds[int(row[at.N_KIND])], int(row[at.N_TS])
     sent = listed[: made.sent].tolist()
     return {(side, ts): (price, *fate.get(id_, (0, 0))) for side, ts, price, id_ in sent}
 

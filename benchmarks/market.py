@@ -4,7 +4,8 @@
 
 One JSON line per job: `job, karat_s, limit_s, peer, peer_s, check_equal` and the job's own figures. Times are medians
 of runs taken in turn (two runs a turn, the second timed) on the same arrays: machines are shared, quote the ratios.
-`limit` is a single-pass loop written for the job in `market_jobs`: reachable, not proven optimal.
+`limit` is a single-pass loop written for the job in `market_jobs`: reachable, not proven optimal. `load` is the
+machine's load average: what two threads gain (`sweep`) says something only where it is low.
 
 Inputs: Parquet files in the folder that PERF_DATA names; without it the same numbers are made from the same seeds.
 --quick: small inputs, two runs. --peers: other tools run in their own environment, whose Python KARAT_PEERS names.

@@ -14,7 +14,10 @@ LINES, BRANCHES = 95.0, 90.0
 KERNEL_TESTS = (
     "tests/kernels",
     *(f"tests/market/test_market_{name}.py" for name in ("simulate", "quanta", "parity", "order_life", "rules_loop")),
-    *(f"tests/market/test_market_{name}.py" for name in ("bad_input", "record")),
+    *(
+        f"tests/market/test_market_{name}.py"
+        for name in ("bad_input", "record", "compiled", "execution", "panel_equal")
+    ),
     "-k",
     "not way_of_driving",
 )

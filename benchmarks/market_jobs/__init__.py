@@ -5,7 +5,7 @@ A new family is a module and a line in `FAMILIES`.
 
 from collections.abc import Callable
 
-from market_jobs import advance, bars, callback, level2, rebalance, sweep
+from market_jobs import advance, bars, callback, decision, level2, orders, rebalance, signals, sweep
 from market_jobs._inputs import Inputs
 from market_jobs._measure import Job, line, measure
 
@@ -16,6 +16,9 @@ FAMILIES: dict[str, Callable[[Inputs], list[Job]]] = {
     "level2": level2.jobs,
     "callback": callback.jobs,
     "advance": advance.jobs,
+    "decision": decision.jobs,
+    "orders": orders.jobs,
+    "signals": signals.jobs,
 }
 
 __all__ = ["FAMILIES", "Inputs", "Job", "line", "measure"]

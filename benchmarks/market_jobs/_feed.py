@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import polars as pl
 
-from karat.kernels.market import _layout as at
+from karat.kernels.market import layout as at
 
 ROWS, SEED, DELAY_NS, LEVELS = 5_000_000, 5, 1_000_000, 20
 KINDS = np.array([at.DEPTH_BID, at.DEPTH_ASK, at.TRADE_SELL, at.TRADE_BUY], dtype=np.int8)

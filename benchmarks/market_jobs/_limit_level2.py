@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from karat.kernels.market import _layout as at
+from karat.kernels.market import layout as at
 
 LATENCY_NS, MOST = 10_000_000, 20
 NONE, SENT, LIVE, OVER = range(4)  # an order at the venue

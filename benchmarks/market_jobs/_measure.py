@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import statistics
 import subprocess
 import tempfile
@@ -110,6 +111,7 @@ def _measured(job: Job, repeat: int, peer: Peer | None) -> dict[str, Any]:
         "peer": peer.name if peer else None,
         "peer_s": round(median["peer"], 6) if peer else None,
         "check_equal": equal,
+        "load": round(os.getloadavg()[0], 2),
         "karat_over_limit": round(median["karat"] / median["limit"], 2),
     }
     if peer and figures:

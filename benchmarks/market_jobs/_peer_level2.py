@@ -19,36 +19,6 @@ CANCELLED, FILLED, EXPIRED, UNKNOWN = 1, 2, 3, 0  # fates
 
 
 @njit
-def market_maker(hbt, interval, most):
-    """Trade to the end of the feed; return steps, orders sent, the position and the number of fills."""
-    n = sent = 0
-    while hbt.elapse(interval) == 0:
-        n += 1
-        hbt.clear_inactive_orders(0)
-        depth, position = hbt.depth(0), hbt.position(0)
-        bid, ask = depth.best_bid_tick, depth.best_ask_tick
-        has_bid = has_ask = False
-        values = hbt.orders(0).values()
-        while values.has_next():
-            order = values.get()
-            if order.side == BUY:
-                has_bid = True
-                if order.price_tick != bid and order.cancellable:
-                    hbt.cancel(0, order.order_id, False)
-            else:
-                has_ask = True
-                if order.price_tick != ask and order.cancellable:
-                    hbt.cancel(0, order.order_id, False)
-        if not has_bid and position < most:
-            hbt.submit_buy_order(0, n * 2, bid * TICK, 1.0, GTX, LIMIT, False)
-            sent += 1
-        if not has_ask and position > -most:
-            hbt.submit_sell_order(0, n * 2 + 1, ask * TICK, 1.0, GTX, LIMIT, False)
-            sent += 1
-    return n, sent, hbt.position(0), hbt.state_values(0).num_trades
-
-
-@njit
 def told(hbt, rows, row_of):
     """Note the fate of the orders that are over, before they are forgotten."""
     values = hbt.orders(0).values()
@@ -66,12 +36,26 @@ def told(hbt, rows, row_of):
 
 
 @njit
-def listing(hbt, interval, most, rows, row_of):
-    """Do what `market_maker` does and write a row for every order."""
+def listed(hbt, rows, row_of, sent, side, price, id_):
+    """List an order that was sent, where there are rows for it; return how many were sent."""
+    if sent < len(rows):
+        rows[sent, 0], rows[sent, 1], rows[sent, 2] = side, hbt.current_timestamp, price
+        row_of[id_] = sent
+    return sent + 1
+
+
+@njit
+def market_maker(hbt, interval, most, rows, row_of):
+    """Trade to the end of the feed; return steps, orders sent, the position and the number of fills.
+
+    rows: (orders, 5) to list what was sent and what became of it, row_of: the row of each id; without rows, as when it
+    is timed, nothing is listed.
+    """
     n = sent = 0
     while hbt.elapse(interval) == 0:
         n += 1
-        told(hbt, rows, row_of)
+        if len(rows) > 0:
+            told(hbt, rows, row_of)
         hbt.clear_inactive_orders(0)
         depth, position = hbt.depth(0), hbt.position(0)
         bid, ask = depth.best_bid_tick, depth.best_ask_tick
@@ -87,19 +71,15 @@ def listing(hbt, interval, most, rows, row_of):
                 has_ask = True
                 if order.price_tick != ask and order.cancellable:
                     hbt.cancel(0, order.order_id, False)
-        for side in (1, -1):
-            price, id_ = (bid, n * 2) if side > 0 else (ask, n * 2 + 1)
-            if (has_bid if side > 0 else has_ask) or side * position >= most:
-                continue
-            if side > 0:
-                hbt.submit_buy_order(0, id_, price * TICK, 1.0, GTX, LIMIT, False)
-            else:
-                hbt.submit_sell_order(0, id_, price * TICK, 1.0, GTX, LIMIT, False)
-            rows[sent, 0], rows[sent, 1], rows[sent, 2] = side, hbt.current_timestamp, price
-            row_of[id_] = sent
-            sent += 1
-    told(hbt, rows, row_of)
-    return n, sent
+        if not has_bid and position < most:
+            hbt.submit_buy_order(0, n * 2, bid * TICK, 1.0, GTX, LIMIT, False)
+            sent = listed(hbt, rows, row_of, sent, 1, bid, n * 2)
+        if not has_ask and position > -most:
+            hbt.submit_sell_order(0, n * 2 + 1, ask * TICK, 1.0, GTX, LIMIT, False)
+            sent = listed(hbt, rows, row_of, sent, -1, ask, n * 2 + 1)
+    if len(rows) > 0:
+        told(hbt, rows, row_of)
+    return n, sent, hbt.position(0), hbt.state_values(0).num_trades
 
 
 def events_of(arrays):
@@ -142,10 +122,11 @@ def level2_job(arrays):
     """Return the timed run and the figures of its result."""
     events, interval = events_of(arrays), int(arrays["interval"][0])
     low, high = int(arrays["price"].min()), int(arrays["price"].max())
+    nothing = np.zeros((0, 5), np.int64), np.zeros(0, np.int64)
 
     def run():
         simulator = backtest(events, low, high)
-        result = market_maker(simulator, interval, MOST)
+        result = market_maker(simulator, interval, MOST, *nothing)
         simulator.close()
         return result
 
@@ -165,7 +146,7 @@ def main():
     rows, row_of = np.zeros((2 * steps, 5), np.int64), np.zeros(2 * steps + 2, np.int64)
     events = events_of(arrays)  # hftbacktest keeps its address only
     simulator = backtest(events, int(arrays["price"].min()), int(arrays["price"].max()))
-    _, sent = listing(simulator, interval, MOST, rows, row_of)
+    sent = market_maker(simulator, interval, MOST, rows, row_of)[1]
     simulator.close()
     np.save(folder / "orders.npy", rows[:sent])
 

@@ -8,25 +8,38 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import Any
 
 import numba
 import numpy as np
 
-from karat.kernels.market import _layout as at
-from karat.kernels.market._block import Block, Sizes, Terms, drain, new_block, table
+from karat.data import Events, Instrument
+from karat.kernels.market import layout as at
+from karat.market import ConstantLatency, MarketRun, PowerQueue, RateFee, TradingTerms, VenueSpec, run_compiled
+from karat.market import compiled as on
 from market_jobs._feed import feed
 from market_jobs._inputs import Inputs
 from market_jobs._limit_level2 import LATENCY_NS, MOST, single_pass
 from market_jobs._measure import Job
 
-CASH = 10**12
 INTERVALS = {"level2_1s": 1_000_000_000, "level2_100ms": 100_000_000}
 STEPS, BID_ID, BID_PRICE, ASK_ID, ASK_PRICE, SENT, WORDS = 0, 1, 2, 3, 4, 5, 8
 LISTED = 4  # words of a listed order: side, sent, price, id
+DELAY = ConstantLatency(latency_ns=LATENCY_NS)
+SPEC = VenueSpec(
+    cash={"USD": 10**10},
+    money_quantum="0.01",
+    open_orders=64,
+    keep_equity=False,
+    terms=TradingTerms(
+        fee=RateFee(maker_bps=-0.5, taker_bps=7),
+        queue=PowerQueue(exponent=2),
+        entry=DELAY,
+        response=DELAY,
+        whole_fills=True,
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -39,111 +52,60 @@ class Made:
     position: int
 
 
-@cache
-def strategy() -> Any:
-    """Return the compiled market maker; compiling the market takes seconds the first time."""
-    from karat.kernels.market._advance import advance
-    from karat.kernels.market._strategy import follow, seen_best, seen_position, seen_state, submit_cancel, submit_limit
+@numba.njit
+def market_maker(market, now, row, memory):  # type: ignore[no-untyped-def]
+    """Take back quotes that are not at the best prices any more, and quote where there is none.
 
-    @numba.njit
-    def run(s, v, now, last, interval, memory, listed):  # type: ignore[no-untyped-def]
-        """Trade until the feed ends (-1) or the block has no room for records; return the code and the next time.
-
-        memory: (WORDS,) what the strategy remembers. listed: (orders, LISTED), or no rows: nothing is listed.
-        """
-        while True:
-            code = advance(s, v, now, 1 << 60)
-            if code != 0 or now >= last:
-                return (code if code != 0 else -1), now
-            follow(s, v, now)
-            memory[STEPS] += 1
-            position = seen_position(s, 0)
-            bid, ask = seen_best(s, 0, 1), seen_best(s, 0, -1)
-            for side in (1, -1):
-                word, best = (BID_ID, bid) if side > 0 else (ASK_ID, ask)
-                state = seen_state(s, memory[word]) if memory[word] else 0
-                if state == at.LIVE and memory[word + 1] != best:
-                    submit_cancel(s, memory[word])
-                memory[word] *= state != 0
-            for side in (1, -1):
-                word, best = (BID_ID, bid) if side > 0 else (ASK_ID, ask)
-                if memory[word] == 0 and side * position < MOST:
-                    memory[word], memory[word + 1] = 2 * memory[STEPS] + (side < 0), best
-                    submit_limit(s, memory[word], 0, side, best, 1, at.GTC, at.POST_ONLY)
-                    if memory[SENT] < len(listed):
-                        order = listed[memory[SENT]]
-                        order[0], order[1], order[2], order[3] = side, now, best, memory[word]
-                    memory[SENT] += 1
-            now += interval
-
-    return run
-
-
-def columns_of(rows: dict[str, np.ndarray]) -> np.ndarray:
-    """Return the table of column addresses of a feed."""
-    view = np.zeros(at.COLUMNS, dtype=np.int64)
-    view[at.V_ROWS] = len(rows["exch"])
-    words = {"exch": at.V_TS, "local": at.V_KNOWN, "kind": at.V_KIND, "price": at.V_PRICE, "qty": at.V_QTY}
-    for name, word in words.items():
-        view[word] = rows[name].ctypes.data
-    return view
-
-
-def prices_of(rows: dict[str, np.ndarray]) -> tuple[int, int]:
-    """Return the lowest and the highest price of a feed."""
-    return int(rows["price"].min()), int(rows["price"].max())
-
-
-def block_of(low: int, high: int) -> Block:
-    """Return the market before the feed: maker rebate 0.5 bp, taker 7 bp, orders fill wholly or not at all.
-
-    low, high: the prices of the feed. The records' room is read out when it is full, which small rooms make cheap.
+    memory: (WORDS,) what it remembers, and (orders, LISTED) rows to list what it sends in, or none.
     """
-    low, high = low - 100, high + 100
-    delay = (1, (LATENCY_NS,))
-    terms = Terms(matcher=at.DEPTH, book=(low, high - low), queue=(2, (2.0,)), entry=delay, response=delay,
-                  flags=at.WHOLE_ONLY, maker=-50_000, taker=700_000)  # fmt: skip
-    return new_block([terms], [CASH], sizes=Sizes(orders=64, queue=256, fills=4_096, news=8_192))
+    own, listed = memory
+    own[STEPS] += 1
+    held, bid, ask = on.position(market, 0), on.best(market, 0, on.BUY), on.best(market, 0, on.SELL)
+    for side in (on.BUY, on.SELL):
+        word, best = (BID_ID, bid) if side > 0 else (ASK_ID, ask)
+        state = on.state(market, own[word]) if own[word] else 0
+        if state == on.LIVE and own[word + 1] != best:
+            on.send_cancel(market, own[word])
+        own[word] *= state != 0
+    for side in (on.BUY, on.SELL):
+        word, best = (BID_ID, bid) if side > 0 else (ASK_ID, ask)
+        if own[word] == 0 and side * held < MOST:
+            own[word], own[word + 1] = on.send_limit(market, 0, side, 1, best, on.GTC, on.POST_ONLY), best
+            if own[SENT] < len(listed):
+                order = listed[own[SENT]]
+                order[0], order[1], order[2], order[3] = side, now, best, own[word]
+            own[SENT] += 1
 
 
-def trade(
-    rows: dict[str, np.ndarray],
-    prices: tuple[int, int],
-    interval: int,
-    listed: np.ndarray,
-    take: Callable[[np.ndarray, np.ndarray], object] = lambda fills, news: None,
-) -> Made:
-    """Run the market maker over the feed; `take` gets the fills and messages each time that they are read out."""
-    block, columns, memory = block_of(*prices), columns_of(rows), np.zeros(WORDS, dtype=np.int64)
-    now, last, fills, run = int(rows["exch"][0]) + interval, int(rows["local"][-1]), 0, strategy()
-    while True:
-        code, now = run(block.ctypes.data, columns.ctypes.data, now, last, interval, memory, listed)
-        read = drain(block, "fills"), drain(block, "news")
-        fills += len(read[0])
-        take(*read)
-        if code not in (at.FILLS_FULL, at.NEWS_FULL):
-            break
-    if code != -1:
-        raise SystemExit(f"the market stopped with code {code}, error {block[at.H_ERROR]}")
-    held = int(table(block, "instruments")[0][at.I_LOCAL_POSITION])
-    return Made(int(memory[STEPS]), int(memory[SENT]), fills, held)
+def events_of(rows: dict[str, np.ndarray]) -> Events:
+    """Return a feed as events of one instrument."""
+    return Events(rows["exch"], rows["local"], rows["kind"], rows["price"], rows["qty"], (Instrument("A.SIM"),))
+
+
+def trade(events: Events, interval: int, listed: np.ndarray) -> tuple[Made, MarketRun]:
+    """Run the market maker over the feed, as long as rows are to come; what comes later is not counted."""
+    own = np.zeros(WORDS, dtype=np.int64)
+    run = run_compiled(events, market_maker, SPEC, every_ns=interval, memory=(own, listed))
+    end, fills = int(events.ts[0]) + (int(own[STEPS]) + 1) * interval, run.fill_rows
+    done, heard = (int(np.searchsorted(fills[:, word], end, side="right")) for word in (at.F_TS, at.F_KNOWN))
+    held = int((fills[:heard, at.F_SIDE] * fills[:heard, at.F_QTY]).sum())
+    return Made(int(own[STEPS]), int(own[SENT]), done, held), run
 
 
 def jobs(inputs: Inputs) -> list[Job]:
     """Return the job for both intervals."""
     rows = feed(inputs.folder, quick=inputs.quick)
-    return [_job(rows, name, interval) for name, interval in INTERVALS.items()]
+    events = events_of(rows)
+    return [_job(rows, events, name, interval) for name, interval in INTERVALS.items()]
 
 
-def _job(rows: dict[str, np.ndarray], name: str, interval: int) -> Job:
+def _job(rows: dict[str, np.ndarray], events: Events, name: str, interval: int) -> Job:
     nothing = np.empty((0, LISTED), dtype=np.int64)
-
-    prices = prices_of(rows)
     taken: list[float] = []
 
     def karat() -> Made:
         started = time.perf_counter()
-        made = trade(rows, prices, interval, nothing)
+        made, _ = trade(events, interval, nothing)
         taken.append(time.perf_counter() - started)
         return made
 
@@ -155,7 +117,7 @@ def _job(rows: dict[str, np.ndarray], name: str, interval: int) -> Job:
 
     def more() -> dict[str, Any]:
         timed = taken[2::2]  # one run to warm up, then the second of every two is timed
-        return {"events_per_s": round(len(rows["exch"]) / statistics.median(timed)), "orders": karat().sent}
+        return {"events_per_s": round(events.rows / statistics.median(timed)), "orders": karat().sent}
 
     arrays = rows | {"interval": np.array([interval], dtype=np.int64)}
     return Job(name, karat, limit, check, (name, arrays), more)

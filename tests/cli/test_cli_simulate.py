@@ -175,7 +175,48 @@ MISTAKES = {
     "bad_column": (change("bars.csv", "close", "closing"), (), "column: got 'closing'", "did you mean 'close'"),
     "off_tick": (change("bars.csv", "100.60", "100.605"), (), "whole multiple of the tick 0.01", "100.605"),
     "bad_range": (change("bars.csv", "100.60", "99.00"), (), "low <= open and close <= high", "correct the bar"),
-    "no_prices": (change("bars.csv", "100.60", "many"), (), "bars.high", "numbers"),
+    "no_prices": (change("bars.csv", "100.60", "many"), (), "bars.csv row 2, high: got 'many'", "a number"),
+    "price_nan": (change("bars.csv", "100.20", "nan"), (), "bars.csv row 1, high: got 'nan'", "a number"),
+    "price_empty": (change("bars.csv", "100.20", ""), (), "rule 'high is a number' is broken at row 0", "fill it in"),
+    "date_column": (
+        change("bars.csv", "ts,", "date,"),
+        (),
+        "column: got 'date'",
+        "did you mean 'ts'? rename it",
+    ),
+    "symbol_column": (
+        change("bars.csv", "instrument", "symbol"),
+        (),
+        "column: got 'symbol'",
+        "did you mean 'instrument'?",
+    ),
+    "bars_without_rows": (write("bars.csv", BARS.splitlines()[0] + "\n"), (), "it has a header and no row", "one bar"),
+    "bars_empty": (write("bars.csv", ""), (), "events: got 'bars.csv'; empty CSV", "a table with a header"),
+    "bars_unsorted": (
+        change("bars.csv", "2024-01-02T17", "2024-01-02T14"),
+        (),
+        "bars.csv row 3, ts: got '2024-01-02T14:00:00Z'; it is before the bar above, 2024-01-02T16:00:00Z",
+        "sort the rows by ts",
+    ),
+    "bars_twice": (
+        change("bars.csv", "2024-01-02T17", "2024-01-02T16"),
+        (),
+        "bars.csv row 3, ts: got '2024-01-02T16:00:00Z'; an earlier row has this time too",
+        "each bar once",
+    ),
+    "files_swapped": (
+        lambda place: (place / "orders.csv").rename(place / "bars.csv") and None,
+        (),
+        "column: got 'action'",
+        "it looks like a file of orders: the bars come first, then the orders",
+    ),
+    "seconds": (
+        write("orders.csv", "id,ts,instrument,side,quantity\n1,1704207600,ABC.XNYS,buy,1\n"),
+        (),
+        "orders.csv row 1, ts: got 1704207600; it is 1970-01-01T00:00:01",
+        "not seconds",
+    ),
+    "trace_is_a_file": (None, ("--trace", "bars.csv"), "--trace: got 'bars.csv'; it is a file", "give a folder"),
     "unknown_action": (change("orders.csv", "amend", "change"), (), "orders.csv row 4, action: got 'change'", "amend"),
     "unknown_side": (change("orders.csv", "buy", "long"), (), "orders.csv row 1, side: got 'long'", "buy, sell"),
     "unknown_type": (change("orders.csv", "market", "markt"), (), "row 1, type: got 'markt'", "did you mean 'market'"),
@@ -227,6 +268,25 @@ def test_a_mistake_is_named_with_its_place_and_its_cure(
     assert what in said.err, said.err
     assert cure in said.err, said.err
     assert said.out == ""
+
+
+@pytest.mark.parametrize(
+    ("orders", "note"),
+    [
+        ("", "NO TRADES: no order was sent."),
+        (
+            "1,2030-01-02T15:00:00Z,ABC.XNYS,buy,1\n",
+            "1 order(s) were sent after the last row of the data, when nothing could fill them.",
+        ),
+    ],
+    ids=["none", "too_late"],
+)
+def test_a_run_without_trades_says_why(orders: str, note: str, place: Path) -> None:
+    (place / "orders.csv").write_text("id,ts,instrument,side,quantity\n" + orders, encoding="utf-8")
+    said = simulate(place)
+    assert said.code == 0
+    assert note in said.out
+    assert "NO TRADES" in said.out
 
 
 def test_files_that_are_missing_on_the_line_are_asked_for() -> None:

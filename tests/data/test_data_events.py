@@ -117,6 +117,15 @@ def test_quotes_trades_and_depth_become_events() -> None:
     assert ticks.content_hash == coins.content_hash
 
 
+def test_contents_are_the_kinds_and_the_range_of_depth_of_each_instrument() -> None:
+    depth = {"ts": [5, 5, 9], "side": ["bid", "ask", "bid"], "price": [10.0, 10.2, 9.5], "size": [3, 4, 1]}
+    events = merge_events(events_from_bars(BARS, SPY), events_from_depth(depth, BTC))
+    kinds = frozenset({KINDS["depth_bid"], KINDS["depth_ask"]})
+    found = dict(zip([item.id for item in events.instruments], events.contents, strict=True))
+    assert found == {SPY.id: (frozenset({KINDS["bar"]}), None), BTC.id: (kinds, (95, 102))}
+    assert events.head(0).contents == ((frozenset(), None), (frozenset(), None))
+
+
 def test_a_side_without_a_quote_must_be_asked_for() -> None:
     empty = {**QUOTES, "ask": [10.01, float("nan")], "ask_size": [3, 0]}
     with pytest.raises(DataError, match="ask is a number"):

@@ -34,7 +34,7 @@ from karat.market import (
     TradingTerms,
     VenueSpec,
     intents_on,
-    simulate_events,
+    simulate,
 )
 
 A = Instrument("A.X")
@@ -79,7 +79,7 @@ def test_faulty_rows_never_become_events(name: str) -> None:
 
 def stopped(events: Events, spec: VenueSpec | None = None, orders: list[Any] | None = None) -> MarketStopped:
     with pytest.raises(MarketStopped) as found:
-        simulate_events(events, intents_on(events, orders or []), spec)
+        simulate(events, intents_on(events, orders or []), spec)
     return found.value
 
 
@@ -96,7 +96,7 @@ def test_a_book_that_stays_crossed_stops_the_market_before_its_row() -> None:
     assert partial.fills["price"].to_list() == [10.0]
     assert partial.equity["ts"].to_list() == [10]
     assert partial.rows == 2
-    taken = simulate_events(events, Intents(), VenueSpec(terms=TradingTerms(crossed="allow")))
+    taken = simulate(events, Intents(), VenueSpec(terms=TradingTerms(crossed="allow")))
     assert taken.rows == 3
 
 
@@ -108,7 +108,7 @@ def test_a_book_may_cross_between_rows_of_one_time() -> None:
         "price": [9.9, 10.0, 10.0, 10.0],
         "size": [5, 5, 5, 0],
     }
-    assert simulate_events(events_from_depth(moved, A), Intents()).rows == 4
+    assert simulate(events_from_depth(moved, A), Intents()).rows == 4
 
 
 def test_a_locked_book_stops_too() -> None:
@@ -127,7 +127,7 @@ def test_money_beyond_its_range_names_the_quantum() -> None:
     partial = error.partial
     assert isinstance(partial, MarketRun)
     assert len(partial.fills) == 0
-    coarse = simulate_events(
+    coarse = simulate(
         events, intents_on(events, [Order(1, 10, "A.X", "buy", 1_000_000)]), VenueSpec(money_quantum=1e-4)
     )
     assert coarse.positions["value"].to_list() == [1e11]
@@ -144,10 +144,10 @@ def test_rows_before_the_markets_time_stop_it() -> None:
     words = intents_on(events, [Order(1, 20, "A.X", "buy", 1), Order(2, 20, "A.X", "buy", 1)]).rows.copy()
     words[1, at.T_TS] = 12
     with pytest.raises(MarketStopped, match=r"intents.ts_ns: got 12; time runs backwards \(intent 1\); sort by ts"):
-        simulate_events(events, Intents(words))
+        simulate(events, Intents(words))
     words[1, at.T_TS], words[1, at.T_ACTION] = 20, 9
     with pytest.raises(MarketStopped, match="market.action: got 9; there is no such action"):
-        simulate_events(events, Intents(words))
+        simulate(events, Intents(words))
 
 
 def test_what_a_market_is_matched_on_must_be_clear() -> None:
@@ -162,7 +162,7 @@ def test_what_a_market_is_matched_on_must_be_clear() -> None:
     with pytest.raises(InputError, match=r"level-3 rows of A.X.*level2_from_level3\(events\)"):
         Market(level3)
     with pytest.raises(MarketStopped, match="events.kind: got 1; the instrument's matcher does not take this kind"):
-        simulate_events(bars, Intents(), VenueSpec(terms=TradingTerms(matching="quotes")))
+        simulate(bars, Intents(), VenueSpec(terms=TradingTerms(matching="quotes")))
 
 
 def test_a_book_too_wide_for_memory_is_refused() -> None:
@@ -260,7 +260,7 @@ REFUSED: dict[str, tuple[list[Any], tuple[Events, ...], str, str]] = {
 def test_an_order_that_may_not_be_is_rejected_with_its_reason(name: str) -> None:
     orders, news, event, reason = REFUSED[name]
     events = merge_events(events_from_bars(B, A), *news)
-    run = simulate_events(events, intents_on(events, orders))
+    run = simulate(events, intents_on(events, orders))
     found = run.messages.filter(pl.col("event") == event)
     assert found["reason"].to_list() == [reason]
     assert found["meaning"][0]
@@ -270,7 +270,7 @@ def test_a_rejection_tells_its_numbers() -> None:
     """The last id used; the limit of open orders."""
     events = events_from_bars(B, A)
     orders = [Order(k, 1, "A.X", "buy", 1, **LIMIT) for k in (5, 6, 7, 8, 9, 9)]
-    run = simulate_events(events, intents_on(events, orders), VenueSpec(open_orders=4))
+    run = simulate(events, intents_on(events, orders), VenueSpec(open_orders=4))
     refused = run.messages.filter(pl.col("event") == "rejected_gateway")
     assert refused.select("order", "reason", "number_a").rows() == [(9, "too_many_orders", 4), (9, "duplicate_id", 9)]
 

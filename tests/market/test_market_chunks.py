@@ -36,8 +36,8 @@ from karat.market import (
     TradingTerms,
     VenueSpec,
     intents_on,
+    simulate,
     simulate_chunks,
-    simulate_events,
 )
 
 A = Instrument("A.X")
@@ -81,7 +81,7 @@ def test_depth_in_chunks_with_books_that_grow(size: int) -> None:
     """The window of the book follows the prices: what is not known of the stream is made room for when it comes."""
     events = flow(4_000)
     intents, spec = maker(events), VenueSpec(terms=DELAYED, open_orders=512)
-    whole = simulate_events(events, intents, spec)
+    whole = simulate(events, intents, spec)
     assert len(whole.fill_rows) > 20
     drifted = VenueSpec(terms=DELAYED.model_copy(update={"matching": "depth"}), open_orders=512)
     same(whole, simulate_chunks(chunks(events, size), intents, drifted))
@@ -102,7 +102,7 @@ def test_prices_that_leave_the_first_window() -> None:
         Order(k + 1, 40 * k + 5, "A.X", "buy", 2, type="limit", price=float(price[40 * k] + 5)) for k in range(10)
     ]
     intents = intents_on(events, orders)
-    whole = simulate_events(events, intents)
+    whole = simulate(events, intents)
     assert len(whole.fill_rows) == 10
     for length in (40, 13, 97):
         same(whole, simulate_chunks(chunks(events, length), intents))
@@ -112,7 +112,7 @@ def test_enlarging_keeps_everything() -> None:
     """2 of _resize: also where the market is in the middle of things, and for one of several instruments."""
     events = flow(3_000)
     intents, spec = maker(events), VenueSpec(terms=DELAYED, open_orders=512)
-    whole = simulate_events(events, intents, spec)
+    whole = simulate(events, intents, spec)
     market = Market(events, spec, intents)
     market.advance(steps=1_500)
     book = table(market.block, "instruments")[0, at.I_BOOK]
@@ -158,14 +158,14 @@ def test_several_instruments_come_one_after_the_other() -> None:
     )
     events = merge_events(first, depth)
     late = intents_on(events, [Order(1, 4, "B.X", "buy", 2), Order(2, 5, "A.X", "buy", 2)])
-    same(simulate_events(events, late), simulate_chunks(chunks(events, 2), late))
+    same(simulate(events, late), simulate_chunks(chunks(events, 2), late))
     early = intents_on(events, [Order(1, 1, "A.X", "buy", 2)])
     with pytest.raises(
         InputError, match="terms.matching: got 'auto'; orders were sent before the first such row of B.X"
     ):
         simulate_chunks(chunks(events, 2), early)
     said = VenueSpec(terms_of={"B.X": TradingTerms(matching="depth")})
-    same(simulate_events(events, early, said), simulate_chunks(chunks(events, 2), early, said))
+    same(simulate(events, early, said), simulate_chunks(chunks(events, 2), early, said))
 
 
 def test_trades_before_the_first_depth() -> None:
@@ -175,7 +175,7 @@ def test_trades_before_the_first_depth() -> None:
     )
     events = merge_events(trades, depth)
     orders = intents_on(events, [Order(1, 5, "A.X", "buy", 2)])
-    same(simulate_events(events, orders), simulate_chunks(chunks(events, 1), orders))
+    same(simulate(events, orders), simulate_chunks(chunks(events, 1), orders))
 
 
 def test_equity_is_kept_where_a_chunk_ends() -> None:
@@ -283,4 +283,4 @@ def test_rows_of_one_time_are_taken_together(size: int) -> None:
     orders = intents_on(events, [Order(1, 1, "A.X", "buy", 1), Order(2, 2, "A.X", "buy", 1)])
     run = simulate_chunks(chunks(events, size), orders)
     assert run.fills["price"].to_list() == [10.0, 10.1]
-    same(simulate_events(events, orders), run)
+    same(simulate(events, orders), run)

@@ -9,7 +9,7 @@ import pytest
 
 from karat.kernels.market import layout
 from karat.kernels.market._orders import ALLOWED
-from karat.market import PROFILES
+from karat.market import PROFILES, compiled
 from karat.market import _profiles as profiles
 from karat.market._record import EVENTS, GATEWAY_REASONS
 
@@ -18,15 +18,23 @@ CONCEPT = (DOCS / "concepts" / "market.md").read_text(encoding="utf-8")
 STATES = ("pending", "waiting", "live", "partial", "filled", "cancelled", "rejected", "expired", "prevented")
 
 
-def test_the_how_to_runs_and_its_fills_are_those_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["simulate.md", "other-tools.md"])
+def test_the_how_to_runs_and_its_fills_are_those_it_names(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    text = (DOCS / "how-to" / "simulate.md").read_text(encoding="utf-8")
+    text = (DOCS / "how-to" / name).read_text(encoding="utf-8")
     space: dict[str, object] = {"__name__": "page"}
-    for block in re.findall(r"```python\n(.*?)```", text, re.S):
-        exec(compile(block, "simulate.md", "exec"), space)
-    assert (tmp_path / "flow.npz").is_file()
-    assert "51 fills in each" in text
-    assert "137 trades" in text
+    found = re.findall(r"```python\n(.*?)```", text, re.S)
+    assert len(found) >= 3
+    for block in found:
+        exec(compile(block, name, "exec"), space)
+
+
+def test_the_table_of_what_a_compiled_strategy_may_call_is_the_module() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", compiled.__doc__ or "", re.M)
+    named = {name for row in rows for name in re.findall(r"`(\w+)\(", row)}
+    assert named == {name for name in compiled.__all__ if name.islower()}
 
 
 def test_the_table_of_states_is_the_kernels() -> None:

@@ -26,8 +26,8 @@ from karat.market import (
     VenueSpec,
     intents_on,
     run_strategy,
+    simulate,
     simulate_chunks,
-    simulate_events,
 )
 
 ALL = pytest.mark.parametrize("matcher", MATCHERS, ids=MATCHERS.values())
@@ -63,7 +63,7 @@ def test_every_door_gives_the_same_run(matcher: int, delayed: bool) -> None:
     fills = 0
     for seed in SEEDS:
         case, chance = played(seed, matcher, delayed=delayed), random.Random(seed)
-        whole = simulate_events(case.events, case.intents, case.spec)
+        whole = simulate(case.events, case.intents, case.spec)
         same(whole, run_strategy(case.events, sender(case, look=chance), case.spec))
         same(whole, by_hand(case, chance))
         same(whole, simulate_chunks(cut(case.events, chance), case.intents, case.spec))
@@ -98,7 +98,7 @@ def test_a_snapshot_resumes_to_the_same_end(matcher: int) -> None:
     """2: also when another way was taken in between, in this market or in another one over the same events."""
     for seed in SEEDS:
         case, chance = played(seed, matcher, delayed=True), random.Random(seed)
-        whole = simulate_events(case.events, case.intents, case.spec)
+        whole = simulate(case.events, case.intents, case.spec)
         market = Market(case.events, case.spec, case.intents)
         market.advance(steps=chance.randrange(0, 40))
         snapshot, equity = market.snapshot(), market.equity

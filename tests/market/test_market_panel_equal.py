@@ -3,10 +3,8 @@
 Both fill a decision at the open of the next bar. Where they round differently, the test's numbers have no rounding:
 
 * a target weight is a float for the panel and the nearest 1e-9 for the event market: the weights are multiples of
-  1/512, which both hold exactly, and the equity is below 2**44 quanta, so that the panel's product is exact;
-* the panel takes the wanted money down to whole quanta, the event market to the nearest one: that moves a quantity by
-  a lot where the wanted money is within half a quantum below a whole number of lots. With a quantum of a cent this
-  happens once in some hundred orders, with 1e-6 once in some million, and not here;
+  1/512, which both hold exactly, and the equity is below 2**44 quanta, so that the panel's product is exact. Both take
+  the wanted money down to whole lots;
 * slippage is rounded to the nearest tick by the panel and up by the event market: prices are multiples of 100 ticks.
 
 They differ by design where an instrument has no bar: the panel drops the order, the event market lets it wait.
@@ -35,7 +33,6 @@ from karat.market import (
     TradingTerms,
     VenueSpec,
     simulate,
-    simulate_events,
 )
 
 STEP = 60 * 10**9
@@ -64,7 +61,7 @@ def events_of(opens: Any, closes: Any) -> Events:
 
 
 def both(
-    opens: Any, closes: Any, wanted: Any, *, action: int, fee_bps: float, slip_bps: float
+    opens: Any, closes: Any, wanted: Any, *, action: int, fee_bps: float, slip_bps: float, quantum: float = QUANTUM
 ) -> tuple[Simulation, MarketRun]:
     """Run the same targets through the panel and through the event market; wanted: lots, or weights in 1/512."""
     ts = STEP * np.arange(1, len(opens) + 1)
@@ -75,7 +72,7 @@ def both(
         slippage_bps=slip_bps,
         price_quantum=TICK,
         lot_quantum=1,
-        money_quantum=QUANTUM,
+        money_quantum=quantum,
     )
     weights = action == at.TARGET_WEIGHT
     targets = TargetWeights(ts, wanted / 512) if weights else TargetQuantities(ts, wanted.astype(np.float64))
@@ -84,8 +81,8 @@ def both(
     rows[:, at.T_ID], rows[:, at.T_INSTRUMENT] = np.arange(1, wanted.size + 1), np.tile(np.arange(5), len(ts))
     rows[:, at.T_QTY] = wanted.ravel() * (1_953_125 if weights else 1)  # 1e9 / 512
     costs = TradingTerms(fee=RateFee(taker_bps=fee_bps), slippage=BpsSlippage(slippage_bps=slip_bps))
-    venue = VenueSpec(cash={"USD": CAPITAL}, money_quantum=QUANTUM, terms=costs)
-    return simulate(bars, targets, terms), simulate_events(events_of(opens, closes), Intents(rows), venue)
+    venue = VenueSpec(cash={"USD": CAPITAL}, money_quantum=quantum, terms=costs)
+    return simulate(bars, targets, terms), simulate(events_of(opens, closes), Intents(rows), venue)
 
 
 def compare(panel: Simulation, market: MarketRun) -> None:
@@ -99,7 +96,7 @@ def compare(panel: Simulation, market: MarketRun) -> None:
     assert fills[:, at.F_FEE].tolist() == records.proportional.tolist()
     assert market.equity_rows is not None
     assert market.equity_rows[len(NAMES) - 1 :: len(NAMES)].tolist() == panel.run.equity.tolist()
-    assert int(market.money["USD"]["cash"] * 10**6) == int(panel.run.cash[-1])
+    assert market.money["USD"]["cash"] / market.spec.money_quantum == int(panel.run.cash[-1])
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -116,13 +113,27 @@ def test_target_quantities_are_the_same(seed: int, slip_bps: int) -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("slip_bps", [0, 100])
+@pytest.mark.parametrize("quantum", [1e-6, 0.01])
 @pytest.mark.req("SIM-01", "SIM-21")
-def test_target_weights_are_the_same(seed: int, slip_bps: int) -> None:
+def test_target_weights_are_the_same(seed: int, slip_bps: int, quantum: float) -> None:
+    """With a quantum of a cent, rounding to the nearest instead of down would be seen once in some hundred orders."""
     opens, closes = prices(seed, 120, step=100 if slip_bps else 7)
     wanted = np.random.default_rng(seed + 200).integers(-60, 90, size=opens.shape)
-    panel, market = both(opens, closes, wanted, action=at.TARGET_WEIGHT, fee_bps=1, slip_bps=slip_bps)
+    terms = {"fee_bps": 1, "slip_bps": slip_bps, "quantum": quantum}
+    panel, market = both(opens, closes, wanted, action=at.TARGET_WEIGHT, **terms)
     assert len(market.fill_rows) > 300
     compare(panel, market)
+
+
+def test_a_weight_is_taken_down_to_whole_lots() -> None:
+    """By hand: 511/512 of 1,000,000 at 100 a lot is 9,980.46875 lots, and 9,980 are bought."""
+    opens, closes = np.full((3, len(NAMES)), 10_000), np.full((3, len(NAMES)), 10_000)
+    wanted = np.zeros(opens.shape, dtype=np.int64)
+    wanted[0, 0] = 511
+    wanted[1:, 0] = 511
+    panel, market = both(opens, closes, wanted, action=at.TARGET_WEIGHT, fee_bps=0, slip_bps=0, quantum=0.01)
+    compare(panel, market)
+    assert market.fills["quantity"].to_list() == [9_980.0]
 
 
 def test_another_price_is_noticed() -> None:

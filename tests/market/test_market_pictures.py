@@ -23,7 +23,7 @@ from karat.market import (
     intents_on,
     plot_run,
     run_facts,
-    simulate_events,
+    simulate,
 )
 from karat.market._plots import thin
 
@@ -38,7 +38,7 @@ def run_on_bars(orders: list[Order], n: int = 50, **spec: Any) -> MarketRun:
     prices = {"open": close - 0.01, "high": close + 0.05, "low": close - 0.05, "close": close}
     columns = {name: values.round(2) for name, values in prices.items()}
     events = events_from_bars({"ts": np.arange(1, n + 1) * HOUR, **columns, "volume": np.full(n, 1000.0)}, ABC)
-    return simulate_events(events, intents_on(events, orders), VenueSpec(**{"terms": TERMS, **spec}))
+    return simulate(events, intents_on(events, orders), VenueSpec(**{"terms": TERMS, **spec}))
 
 
 def orders_every(step: int, n: int) -> list[Order]:
@@ -119,7 +119,7 @@ def test_what_cannot_be_drawn_is_said() -> None:
 def test_quotes_are_drawn_by_their_middle_and_only_up_to_where_the_run_came() -> None:
     table = {"ts": [HOUR, 2 * HOUR], "bid": [10.0, 10.2], "bid_size": [5, 5], "ask": [10.2, 10.4], "ask_size": [5, 5]}
     events = events_from_quotes(table, ABC)
-    axes = plot_run(simulate_events(events, intents_on(events, []))).axes[2]
+    axes = plot_run(simulate(events, intents_on(events, []))).axes[2]
     assert axes.lines[0].get_ydata().tolist() == pytest.approx([10.1, 10.3])
 
 

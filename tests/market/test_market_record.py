@@ -31,7 +31,7 @@ from karat.market import (
     TradingTerms,
     VenueSpec,
     intents_on,
-    simulate_events,
+    simulate,
 )
 
 A = Instrument("A.X")
@@ -53,7 +53,7 @@ def news(ts: int, kind: str, item: Instrument = A, others: tuple[Instrument, ...
 
 
 def play(events: Events, orders: list[Any], spec: VenueSpec | None = None) -> MarketRun:
-    run = simulate_events(events, intents_on(events, orders), spec)
+    run = simulate(events, intents_on(events, orders), spec)
     check(run)
     return run
 
@@ -96,7 +96,7 @@ def test_every_run_adds_up(matcher: int) -> None:
     fills = 0
     for seed in range(30):
         case = played(seed, matcher, delayed=seed % 2 == 1, splits=True)
-        run = simulate_events(case.events, case.intents, case.spec)
+        run = simulate(case.events, case.intents, case.spec)
         check(run)
         fills += len(run.fill_rows)
     assert fills > 100
@@ -364,7 +364,7 @@ def test_frames_of_nothing_have_their_columns() -> None:
     full = play(bars([10.0] * 3), [Order(1, 10, "A.X", "buy", 1)])
     for name in ("fills", "messages", "equity", "positions"):
         assert getattr(run, name).schema == getattr(full, name).schema
-    assert run.notes == ("NO TRADES: no order was filled; the messages say what became of each.",)
+    assert run.notes == ("NO TRADES: no order was sent.",)
     assert run.telemetry["fill_rate"] is None
     quiet = play(bars([10.0]), [], VenueSpec(keep_equity=False))
     assert quiet.equity.schema == full.equity.schema

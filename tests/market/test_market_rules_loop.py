@@ -32,7 +32,7 @@ from karat.market import (
     TradingTerms,
     VenueSpec,
     intents_on,
-    simulate_events,
+    simulate,
 )
 from karat.market._rulebook import filter_words, rule_schedule
 
@@ -216,7 +216,7 @@ def day(status: bool = True) -> Events:
 
 def reasons(events: Events, spec: VenueSpec, *orders: Order) -> list[str]:
     """Return the reason of the first message about each order."""
-    said_ = simulate_events(events, intents_on(events, orders), spec).messages
+    said_ = simulate(events, intents_on(events, orders), spec).messages
     return [said_.filter(order=order.id)["reason"][0] for order in orders]
 
 
@@ -242,13 +242,13 @@ def test_a_spec_asks_for_the_filters_of_a_venue() -> None:
 def test_rules_that_never_applied_are_said_and_rules_on_bars_are_refused() -> None:
     spec = VenueSpec(terms=TradingTerms(rules=RuleTerms()))
     events = day(status=False)
-    run_ = simulate_events(events, intents_on(events, [Order(1, OPEN + 10, "A.XNYS", "buy", 5)]), spec)
+    run_ = simulate(events, intents_on(events, [Order(1, OPEN + 10, "A.XNYS", "buy", 5)]), spec)
     assert any("rules never applied to A.XNYS" in note for note in run_.notes)
     bars = events_from_bars(
         {"ts": [1, 2], "open": [9.0, 9.0], "close": [9.0, 9.0]} | {"high": [9.0, 9.0], "low": [9.0, 9.0]}, STOCK
     )
     with pytest.raises(InputError, match="spec.terms.rules: got 'rules for A.XNYS on bars'"):
-        simulate_events(bars, intents_on(bars, []), spec)
+        simulate(bars, intents_on(bars, []), spec)
 
 
 def test_a_snapshot_keeps_what_the_rules_know() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from market_oracle_books import Book, prevent
 from market_oracle_orders import Venue
-from market_oracle_types import AUCTION, CHILD_TYPES, NEEDS_PRICE, NEEDS_STOP, STOP_LIKE, Order, share
+from market_oracle_types import AUCTION, CHILD_TYPES, NEEDS_PRICE, NEEDS_STOP, STOP_LIKE, Order
 
 from karat.kernels.market import _layout as k
 
@@ -252,8 +252,8 @@ class Gateway:
             if mark is None:
                 self._reject(row, k.R_NO_MARKET)
                 return
-            money = share(self.target_equity, wanted)
-            wanted = abs(money) // (mark * venue.instruments[i].unit) * (1 if money >= 0 else -1)
+            whole, side = self.target_equity * wanted, 1 if self.target_equity * wanted >= 0 else -1
+            wanted = abs(whole) // (k.RATE_ONE * mark * venue.instruments[i].unit) * side
         delta = wanted - account.position[i]
         if delta:
             order = [0] * k.INTENT

@@ -43,10 +43,7 @@ def simulate(
         if profiles:
             _list(as_json=json)
             return
-        if plot is not None and plot.suffix not in _PLOTS:
-            from karat.core import InputError
-
-            raise InputError("--plot", str(plot), allowed=f"a file that ends in {', '.join(_PLOTS)}")
+        _check(trace, plot)
         run = _run(events, orders, profile, terms, trace)
         facts, text = _said(run, profile)
         facts |= {"trace": _write(run, trace, facts), "plot": _draw(run, plot)}
@@ -54,10 +51,21 @@ def simulate(
         emit(facts, text, as_json=json)
 
 
+def _check(trace: Path | None, plot: Path | None) -> None:
+    """Refuse what could not be written, before anything is simulated."""
+    from karat.core import InputError
+
+    if plot is not None and plot.suffix not in _PLOTS:
+        raise InputError("--plot", str(plot), allowed=f"a file that ends in {', '.join(_PLOTS)}")
+    if trace is not None and trace.exists() and not trace.is_dir():
+        raise InputError("--trace", str(trace), why="it is a file", fix="give a folder, or the name of a new one")
+
+
 def _run(events: Path | None, orders: Path | None, profile: str, terms: Path | None, trace: Path | None) -> MarketRun:
     """Return the run; a market that stops at a faulty row leaves what came before it in the trace."""
     from karat.core import InputError, MarketStopped
-    from karat.market import read_events, read_orders, read_setup, simulate_events
+    from karat.market import read_events, read_orders, read_setup
+    from karat.market import simulate as trade
 
     for name, value in (("EVENTS", events), ("ORDERS", orders)):
         if value is None:
@@ -68,7 +76,7 @@ def _run(events: Path | None, orders: Path | None, profile: str, terms: Path | N
     intents = read_orders(Path(str(orders)), market)
     say(f"simulating {len(intents):,} orders on {len(market):,} rows")
     try:
-        return simulate_events(market, intents, setup.venue)
+        return trade(market, intents, setup.venue)
     except MarketStopped as error:
         if trace is not None:
             partial: Any = error.partial

@@ -154,6 +154,11 @@ class Events:
         return np.argsort(self.known_at, kind="stable").astype(np.int64)
 
     @cached_property
+    def contents(self) -> tuple[tuple[frozenset[int], tuple[int, int] | None], ...]:
+        """Of each instrument the codes of its rows' kinds, and the lowest and highest price of its depth, if any."""
+        return tuple(_contents(self, number) for number in range(len(self.instruments)))
+
+    @cached_property
     def content_hash(self) -> str:
         """SHA-256 of the columns, the instruments and the declarations."""
         facts = {name: getattr(self, name) for name in (*COLUMNS, "basis", "price_quanta", "lot_quanta", "locked")}
@@ -216,6 +221,16 @@ class Events:
             part.flags.writeable = False
             object.__setattr__(made, name, part)
         return made
+
+
+def _contents(events: Events, number: int) -> tuple[frozenset[int], tuple[int, int] | None]:
+    rows = slice(None) if events.instrument is None else events.instrument == number
+    kind, price = events.kind[rows], events.price[rows]
+    kinds = frozenset(np.flatnonzero(np.bincount(kind, minlength=1)).tolist())
+    if not kinds & {layout.DEPTH_BID, layout.DEPTH_ASK}:
+        return kinds, None
+    prices = price[(kind == layout.DEPTH_BID) | (kind == layout.DEPTH_ASK)]
+    return kinds, (int(prices.min()), int(prices.max()))
 
 
 def kind_code(name: str) -> int:

@@ -35,6 +35,7 @@ BUNDLES: Final = {
         "karat.kernels.market._advance",
         "karat.kernels.market._gateway",
         "karat.kernels.market._strategy",
+        "karat.kernels.market._calls",
         "karat.kernels.market._rule_hooks",
     ),
     "events": ("karat.kernels.market._event_checks",),

@@ -1,8 +1,9 @@
 """The simulated market: orders, fills, costs and money on bars, quotes and level 2, and targets on bars.
 
-Two kernels: the event market (`simulate_events`, `run_strategy`, `simulate_chunks`, `Market`, with a `VenueSpec`)
-matches orders event by event; the target panel (`simulate`, `sweep`, with a `MarketSpec`) turns target weights or
-quantities into fills bar by bar. docs/concepts/market.md tells every assumption of both, and what is not simulated.
+One door, `simulate(data, intents, spec)`, and two kernels behind it. The event market (`Events`, orders, `VenueSpec`)
+matches orders event by event; `run_strategy`, `run_compiled`, `simulate_chunks`, `simulate_execution` and `Market` are
+other ways into it. The target panel (`Bars`, target weights or quantities, `MarketSpec`) turns targets into fills bar
+by bar; `sweep` runs many settings. docs/concepts/market.md tells every assumption of both, and what is not simulated.
 """
 
 from karat.kernels import Decisions
@@ -10,8 +11,10 @@ from karat.market._attribution import attribution
 from karat.market._bars import Bars, bars_from_panel
 from karat.market._calibrate import Assumptions, Estimate, calibrate
 from karat.market._chunks import simulate_chunks
+from karat.market._compiled import run_compiled
 from karat.market._compliance import ComplianceReport, Tape, validate_compliance
 from karat.market._costs import CostParts, VariableCosts, monthly_costs, trade_costs
+from karat.market._execution import Ladder, simulate_execution
 from karat.market._fees import (
     Borrow,
     Costed,
@@ -43,7 +46,7 @@ from karat.market._impact import (
 )
 from karat.market._intents import TargetQuantities, TargetWeights
 from karat.market._latency import ConstantLatency, Latency, LogNormalLatency, NoLatency, RecordedLatency, UserLatency
-from karat.market._market import Market, Snapshot, simulate_events
+from karat.market._market import Market, Snapshot
 from karat.market._model import Assumption, pack
 from karat.market._order_files import read_orders
 from karat.market._orders import Amend, Cancel, Intents, Order, Target, intents_on
@@ -106,6 +109,7 @@ __all__ = [
     "ImpactSchedule",
     "InstrumentTerms",
     "Intents",
+    "Ladder",
     "Latency",
     "LinearImpact",
     "Listing",
@@ -178,11 +182,12 @@ __all__ = [
     "read_events",
     "read_orders",
     "read_setup",
+    "run_compiled",
     "run_facts",
     "run_strategy",
     "simulate",
     "simulate_chunks",
-    "simulate_events",
+    "simulate_execution",
     "sweep",
     "trade_costs",
     "validate_compliance",

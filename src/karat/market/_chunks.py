@@ -23,7 +23,7 @@ from karat.market._market import Market
 from karat.market._orders import Intents
 from karat.market._record import MarketRun
 from karat.market._strategy import Context, Strategy
-from karat.market._venue import Range, VenueSpec, matcher_of, seen_in, window_of
+from karat.market._venue import Range, VenueSpec, matcher_of, window_of
 
 _DECLARED: Final = ("instruments", "basis", "price_quanta", "lot_quanta", "locked")
 _COLUMNS: Final = ("ts", "known_at", "kind", "price", "qty", "instrument", "a", "b", "c", "d")
@@ -77,7 +77,7 @@ class _ChunkMarket(Market):
     def __init__(self, events: Events, spec: VenueSpec, intents: Intents | None) -> None:
         self._equity: list[tuple[int, int]] = []
         super().__init__(events, spec, intents)
-        seen = seen_in(events)
+        seen = events.contents
         self._shown: list[Range | None] = [shown for _, shown in seen]
         self._matched = [
             matcher_of(events, number, kinds, self.spec.of(events.instruments[number]).matching)
@@ -115,7 +115,7 @@ class _ChunkMarket(Market):
     def _fit(self, events: Events) -> None:
         """Let matchers and books fit the rows to come."""
         windows = {}
-        for number, (kinds, shown) in enumerate(seen_in(events)):
+        for number, (kinds, shown) in enumerate(events.contents):
             item = events.instruments[number]
             found = matcher_of(events, number, kinds, self.spec.of(item).matching)
             before = self._matched[number]

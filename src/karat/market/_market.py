@@ -196,23 +196,3 @@ def _ready() -> Engine:
     if seconds > 1.0:
         _LOG.info("compiled the event market in %.1f s; it is kept on disk for the next run", seconds)
     return made
-
-
-def simulate_events(events: Events, intents: Intents, spec: VenueSpec | None = None) -> MarketRun:
-    """Return what the intents would have done in the market of the events.
-
-    Raises:
-        InputError: what does not fit, see `VenueSpec`. MarketStopped: at a faulty row; `partial` is what came before.
-
-    Example:
-        >>> from karat.data import Instrument, events_from_bars
-        >>> from karat.market import Order, intents_on
-        >>> prices = {"open": [10.0, 10.0], "high": [10.0, 11.0], "low": [10.0, 10.0], "close": [10.0, 11.0]}
-        >>> events = events_from_bars({"ts": [1, 2]} | prices, Instrument("A.X"))
-        >>> run = simulate_events(events, intents_on(events, [Order(1, 1, "A.X", "buy", 5)]))
-        >>> run.money["USD"]["unrealised"]
-        Decimal('5.00000000')
-    """
-    market = Market(events, spec, intents)
-    market.advance()
-    return market.result()

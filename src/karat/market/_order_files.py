@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from karat.core import InputError, nearest, to_ns
+from karat.core import InputError, iso, nearest, to_ns
 from karat.data import Events
 from karat.kernels.market import layout as at
 from karat.market._orders import Amend, Cancel, Intent, Intents, Order, Steps, Target
@@ -33,6 +33,7 @@ _FIELDS: Final = {
 }
 _COLUMNS: Final = tuple(dict.fromkeys(["action", *_TIMES, *(name for own in _FIELDS.values() for name in own)]))
 _WORDS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_TIMES_LESS: Final = 100  # than the first event: milliseconds since 1970 are a millionth of nanoseconds
 _SUFFIXES: Final = (".csv", ".parquet", ".jsonl", ".ndjson")
 
 
@@ -56,6 +57,9 @@ def read_orders(path: str | Path, events: Events) -> Intents:
         if rows and row[at.T_TS] < latest:
             why = f"it is before the row above, {latest}"
             raise InputError(f"{file.name} row {number}, ts", row[at.T_TS], why=why, fix="sort the rows by ts")
+        if len(events) and 0 < _TIMES_LESS * row[at.T_TS] < events.ts[0]:
+            why, fix = f"it is {iso(row[at.T_TS])}", "write UTC nanoseconds, not seconds, or ISO 8601 with a zone"
+            raise InputError(f"{file.name} row {number}, ts", row[at.T_TS], why=why, fix=fix)
         latest = row[at.T_TS]
         rows.append(row)
     return Intents(np.array(rows, dtype=np.int64).reshape(len(rows), at.INTENT))

@@ -227,6 +227,9 @@ def intents_on(events: Events, intents: Sequence[Intent]) -> Intents:
     rows = np.zeros((len(intents), at.INTENT), dtype=np.int64)
     steps = Steps(events)
     for number, intent in enumerate(intents):
+        if not isinstance(intent, Intent):
+            allowed = "an Order, Cancel, Amend or Target"
+            raise InputError(f"intents[{number}]", type(intent).__name__, allowed=allowed)
         rows[number] = steps.row(intent)
     late = np.flatnonzero(np.diff(rows[:, at.T_TS]) < 0)
     if len(late):

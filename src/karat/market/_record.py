@@ -249,8 +249,13 @@ class MarketRun:
     def notes(self) -> tuple[str, ...]:
         """What a reader should doubt, in plain words."""
         facts, found = self.telemetry, []
-        if not facts["fills"]:
+        if not len(self.news_rows) and not facts["fills"]:
+            found.append("NO TRADES: no order was sent.")
+        elif not facts["fills"]:
             found.append("NO TRADES: no order was filled; the messages say what became of each.")
+        late = self._sent_after_the_end()
+        if late:
+            found.append(f"{late} order(s) were sent after the last row of the data, when nothing could fill them.")
         if facts["ambiguous_bars"]:
             found.append(
                 f"{facts['ambiguous_bars']} bar(s) could have reached a stop and a profit target: the stop was taken; "
@@ -267,6 +272,11 @@ class MarketRun:
         if short:
             found.append(f"Cash ended below zero in {', '.join(short)}: interest is not simulated.")
         return tuple(found)
+
+    def _sent_after_the_end(self) -> int:
+        """Return how many accepted orders were sent when the data had ended."""
+        news, end = self.news_rows, int(self.events.ts[-1]) if len(self.events) else at.FAR
+        return int(((news[:, at.N_KIND] == at.ACCEPTED) & (news[:, at.N_B] > end)).sum())
 
     def write(self, folder: str | Path) -> Path:
         """Write fills, messages, equity and positions as Parquet, the telemetry as JSON; return the folder."""

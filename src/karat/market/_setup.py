@@ -26,13 +26,19 @@ import polars as pl
 import yaml
 from pydantic import Field
 
-from karat.core import Config, InputError
+from karat.core import Config, InputError, iso
 from karat.data import EventChunks, Events, Instrument, events_from_bars
 from karat.market._profiles import profile
 from karat.market._venue import VenueSpec
 
 _TIMES: Final = ("ts", "known_at", "start")
-_COLUMNS: Final = (*_TIMES, "instrument", "open", "high", "low", "close", "volume")
+_NUMBERS: Final = ("open", "high", "low", "close", "volume")
+_COLUMNS: Final = (*_TIMES, "instrument", *_NUMBERS)
+_MEANT: Final = {
+    **dict.fromkeys(("date", "datetime", "time", "timestamp"), "ts"),
+    **dict.fromkeys(("symbol", "ticker", "asset"), "instrument"),
+    **dict.fromkeys(("action", "side", "quantity"), None),  # of a file of orders
+}
 
 
 class InstrumentTerms(Config):
@@ -109,9 +115,7 @@ def read_events(path: str | Path, setup: Setup | None = None) -> Events:
     if place.suffix not in (".csv", ".parquet"):
         raise InputError("events", place.name, allowed="a .csv or .parquet file of bars, or a folder of write_events")
     frame = _frame(place)
-    for name in frame.columns:
-        if name not in _COLUMNS:
-            raise InputError(f"{place.name}, column", name, allowed=_COLUMNS)
+    _checked(place.name, frame)
     if "instrument" in frame.columns:
         names = [str(name) for name in frame["instrument"].unique(maintain_order=True).to_list()]
     elif len(setup.instruments) == 1:
@@ -121,6 +125,35 @@ def read_events(path: str | Path, setup: Setup | None = None) -> Events:
         raise InputError(f"{place.name}, column", "instrument", why="it is missing", fix=fix)
     members = [setup.instrument(name) for name in names]
     return events_from_bars(frame, members, start=setup.bar_start, basis=setup.basis)
+
+
+def _checked(table: str, frame: pl.DataFrame) -> None:
+    """Raise the error of the first thing that a table of bars gets wrong."""
+    for name in frame.columns:
+        if name not in _COLUMNS:
+            fix = f"did you mean {_MEANT[name]!r}? rename it" if _MEANT.get(name) else None
+            if name in _MEANT and fix is None:
+                fix = "it looks like a file of orders: the bars come first, then the orders"
+            raise InputError(f"{table}, column", name, allowed=_COLUMNS, fix=fix)
+    if not len(frame):
+        raise InputError("events", table, why="it has a header and no row", fix="give one bar or more")
+    for name in _NUMBERS:
+        if name in frame.columns and frame[name].dtype == pl.String:
+            values = frame[name].cast(pl.Float64, strict=False)
+            row = int((values.is_null() | values.is_nan()).arg_max() or 0)
+            raise InputError(f"{table} row {row + 1}, {name}", frame[name][row], allowed="a number")
+    if "ts" in frame.columns and frame["ts"].dtype.is_integer():
+        _in_order(table, frame)
+
+
+def _in_order(table: str, frame: pl.DataFrame) -> None:
+    """Refuse a bar that is not after the one before it of its instrument."""
+    own = [pl.col("ts").shift().over("instrument") if "instrument" in frame.columns else pl.col("ts").shift()]
+    late = frame.with_columns(own[0].alias("before")).with_row_index().filter(pl.col("ts") <= pl.col("before"))
+    if len(late):
+        row, ts, before = late.select("index", "ts", "before").row(0)
+        why = "an earlier row has this time too" if ts == before else f"it is before the bar above, {iso(before)}"
+        raise InputError(f"{table} row {row + 1}, ts", iso(ts), why=why, fix="sort the rows by ts, each bar once")
 
 
 def _over(base: VenueSpec, given: dict[str, Any]) -> dict[str, Any]:

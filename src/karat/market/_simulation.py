@@ -151,6 +151,23 @@ class Simulation:
             }
         )
 
+    @cached_property
+    def telemetry(self) -> dict[str, float]:
+        """Counts and totals in USD, for machines: rows, fills, traded, fees, slippage, orders_skipped.
+
+        Named as in `MarketRun.telemetry`; fees are the proportional and the fixed costs.
+        """
+        run = self.run
+        fees = int(run.proportional.sum() + run.fixed.sum())
+        return {
+            "rows": len(self.bars.ts),
+            "fills": int(run.fills.sum()),
+            "traded": float(self.usd(int(run.traded.sum()))),
+            "fees": float(self.usd(fees)),
+            "slippage": float(self.usd(int(run.slippage.sum()))),
+            "orders_skipped": self.skipped_orders,
+        }
+
     @property
     def gross_pnl_usd(self) -> Floats:
         """(T, N) P&L before costs of each bar and instrument: what was held times the move of its price.

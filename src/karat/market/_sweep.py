@@ -16,7 +16,7 @@ import numpy as np
 from karat.core import InputError
 from karat.kernels import Decisions, OutOfRange, rebalance_many
 from karat.market._bars import Bars, Floats, Ints
-from karat.market._simulate import applied_fill, out_of_range, ready, terms_of
+from karat.market._panel import applied_fill, out_of_range, ready, terms_of
 from karat.market._simulation import fill_prices
 from karat.market._spec import Fill, MarketSpec
 

@@ -7,7 +7,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final, Literal, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from karat.core import NS_PER_SECOND, Config, InputError
@@ -156,21 +155,6 @@ def matcher_of(events: Events, number: int, kinds: frozenset[int], matching: str
     return layout.DEPTH if layout.DEPTH in found else (found[0] if found else None)
 
 
-def seen_in(events: Events) -> list[tuple[frozenset[int], Range | None]]:
-    """Return of each instrument the kinds of its rows, and the lowest and highest price of its depth."""
-    found = []
-    for number in range(len(events.instruments)):
-        rows = slice(None) if events.instrument is None else events.instrument == number
-        kinds = frozenset(np.flatnonzero(np.bincount(events.kind[rows], minlength=1)).tolist())
-        shown = None
-        if kinds & {layout.DEPTH_BID, layout.DEPTH_ASK}:
-            kind, price = events.kind[rows], events.price[rows]
-            prices = price[(kind == layout.DEPTH_BID) | (kind == layout.DEPTH_ASK)]
-            shown = int(prices.min()), int(prices.max())
-        found.append((kinds, shown))
-    return found
-
-
 def window_of(shown: Range | None, name: str) -> Range:
     """Return (lowest tick, ticks) of a book that holds these prices, with room for orders around them.
 
@@ -197,7 +181,7 @@ def first_block(spec: VenueSpec, events: Events) -> Block:
     for name in spec.terms_of:
         if name not in ids:
             raise InputError("spec.terms_of", name, allowed=ids)
-    currencies, seen = list(spec.cash), seen_in(events)
+    currencies, seen = list(spec.cash), events.contents
     terms = [_terms(spec, events, number, currencies, seen[number]) for number in range(len(ids))]
     cash = [int(units / spec.money_quantum) for units in spec.cash.values()]
     sizes = Sizes(

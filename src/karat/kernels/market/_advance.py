@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import add_wrap, call4, load, load_byte, load_half, mul_wrap, shift_right, store, xor
-from karat.kernels.market._account import share, stop_with
+from karat.kernels.market._account import stop_with
 from karat.kernels.market._arrivals import admit, amend, cancel, day_over, expire
 from karat.kernels.market._depth_rows import depth_rows
 from karat.kernels.market._execute import learn, write_news
@@ -36,6 +36,7 @@ from karat.kernels.market._layout import (
     E_ACTION,
     E_INSTRUMENT,
     E_KIND,
+    E_OVERFLOW,
     E_TIME,
     EXPIRE,
     FAILED,
@@ -72,6 +73,7 @@ from karat.kernels.market._layout import (
     I_RULES,
     I_UNIT,
     INTENT,
+    LARGE,
     MARKET,
     NEWS_FULL,
     NONE,
@@ -86,6 +88,7 @@ from karat.kernels.market._layout import (
     QUOTE,
     QUOTES,
     R_NO_MARKET,
+    RATE_ONE,
     REJECTED_GATEWAY,
     RESPOND,
     RULES_CLOCK,
@@ -121,7 +124,7 @@ from karat.kernels.market._orders import bury, find, instrument_at, order_at, wo
 from karat.kernels.market._queue import next_ts, pop
 from karat.kernels.market._special import special
 
-ROOM_FILLS = 64  # rows kept free for one step, beside four for each order in the table
+ROOM_FILLS = 64  # rows kept free for one step, beside four for each order in the table; half of the table at least
 ROOM_NEWS = 64
 
 
@@ -202,6 +205,12 @@ def venue_step(s: int) -> int:
     return 1
 
 
+@compiled(words(2))
+def _part_of(money: int, rate: int) -> int:
+    """Return money * rate / 1e9 rounded down, for a result below 9e18; the target panel rounds the same way."""
+    return money // RATE_ONE * rate + money % RATE_ONE * rate // RATE_ONE
+
+
 @exported(words(3))
 def _target(s: int, t: int, ts: int) -> int:
     """Turn a wanted quantity or weight into a market order for what is missing."""
@@ -221,9 +230,11 @@ def _target(s: int, t: int, ts: int) -> int:
             if price == NONE:
                 store(s, H_LAST_ID, max(order_id, load(s, H_LAST_ID)))
                 return write_news(s, order_id, ts, ts, REJECTED_GATEWAY, R_NO_MARKET, 0, 0)
-            money = share(load(s, H_TARGET_EQUITY), wanted)
-            lots = abs(money) // (price * load(i, I_UNIT))
-            wanted = lots if money > 0 else -lots
+            whole, rate = load(s, H_TARGET_EQUITY), wanted
+            if abs(float(whole)) * abs(float(rate)) >= LARGE * RATE_ONE:
+                return stop_with(s, E_OVERFLOW, rate, whole) - 1
+            lots = _part_of(abs(whole), abs(rate)) // (price * load(i, I_UNIT))
+            wanted = lots if (whole < 0) == (rate < 0) else -lots
     missing = wanted - position
     if missing == 0:
         return 0
@@ -273,9 +284,12 @@ def state_hash(s: int) -> int:
 
 @compiled(words(1))
 def lacking(s: int) -> int:
-    """Return FILLS_FULL or NEWS_FULL where the next step might not have room for its records, else DONE."""
-    most = 4 * load(s, H_OPEN_ORDERS)
-    if load(s, H_FILLS) - load(s, H_FILLS_LENGTH) < most + ROOM_FILLS:
+    """Return FILLS_FULL or NEWS_FULL where the next step might not have room for its records, else DONE.
+
+    One order may walk many levels in one step, so half of the table of fills is kept free for it.
+    """
+    most, fills = 4 * load(s, H_OPEN_ORDERS), load(s, H_FILLS)
+    if fills - load(s, H_FILLS_LENGTH) < max(most + ROOM_FILLS, fills // 2):
         return FILLS_FULL
     if load(s, H_NEWS) - load(s, H_NEWS_LENGTH) < 2 * most + ROOM_NEWS:
         return NEWS_FULL

@@ -31,8 +31,8 @@ def half_away(value: Fraction) -> int:
 @given(AMOUNT, st.integers(-(10**9), 10**9))
 @settings(max_examples=300, deadline=None)
 def test_1_a_charge_is_rounded_half_away_from_zero_and_mirrored(notional: int, rate: int) -> None:
-    assert charges.charge(notional, rate) == half_away(Fraction(notional * rate, 10**9))
-    assert charges.charge(notional, -rate) == -charges.charge(notional, rate)
+    assert charges.share(notional, rate) == half_away(Fraction(notional * rate, 10**9))
+    assert charges.share(notional, -rate) == -charges.share(notional, rate)
 
 
 @pytest.mark.parametrize(
@@ -40,14 +40,14 @@ def test_1_a_charge_is_rounded_half_away_from_zero_and_mirrored(notional: int, r
     [(5, 10**8, 1), (-5, 10**8, -1), (4, 10**8, 0), (15, 10**8, 2), (2**63 - 1, 10**9, 2**63 - 1), (0, -5, 0)],
 )
 def test_1_halves_and_the_largest_amount(notional: int, rate: int, want: int) -> None:
-    assert charges.charge(notional, rate) == want
+    assert charges.share(notional, rate) == want
 
 
 @given(AMOUNT, st.integers(10**9 + 1, 10**11))
 @settings(max_examples=100, deadline=None)
 def test_2_a_charge_above_the_notional_is_exact_or_overflow(notional: int, rate: int) -> None:
     want = half_away(Fraction(notional * rate, 10**9))
-    assert charges.charge(notional, rate) == (want if abs(want) < 2**63 else kinds.OVERFLOW)
+    assert charges.share(notional, rate) == (want if abs(want) < 2**63 else kinds.OVERFLOW)
 
 
 @given(st.integers(-(2**62), 2**62), st.integers(-(2**62), 2**62), st.integers(1, 2**40))
@@ -59,7 +59,7 @@ def test_2_a_notional_is_exact_or_overflow(price: int, qty: int, unit: int) -> N
 
 
 def test_2_overflow_is_passed_on() -> None:
-    assert charges.charge(kinds.OVERFLOW, 5) == kinds.OVERFLOW
+    assert charges.share(kinds.OVERFLOW, 5) == kinds.OVERFLOW
     assert charges.funding_quanta(2**40, 2**40, 1, 100) == kinds.OVERFLOW
     assert charges.per_share(2**62, 2**62) == kinds.OVERFLOW
     assert charges.fee_due(5, kinds.OVERFLOW, 10, 1) == kinds.OVERFLOW

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import add_wrap, call4, load, load_byte, load_half, mul_wrap, shift_right, store, xor
-from karat.kernels.market._account import share, stop_with
+from karat.kernels.market._account import stop_with
 from karat.kernels.market._arrivals import admit, amend, cancel, day_over, expire
+from karat.kernels.market._charges import share
+from karat.kernels.market._days import look_after
 from karat.kernels.market._depth_rows import depth_rows
 from karat.kernels.market._execute import learn, write_news
-from karat.kernels.market._gateway import ask, equity, send
+from karat.kernels.market._gateway import ask, send
 from karat.kernels.market._layout import (
     AMEND,
     ARRIVE,
@@ -45,7 +47,9 @@ from karat.kernels.market._layout import (
     H_AT_CURRENCIES,
     H_AT_FILLS,
     H_AT_QUEUE,
+    H_DUE,
     H_ERROR,
+    H_EXPOSED,
     H_FILLS,
     H_FILLS_LENGTH,
     H_GRAVE,
@@ -72,6 +76,7 @@ from karat.kernels.market._layout import (
     I_RULES,
     I_UNIT,
     INTENT,
+    MARGIN_CHECK,
     MARKET,
     NEWS_FULL,
     NONE,
@@ -114,6 +119,7 @@ from karat.kernels.market._layout import (
     V_TS,
     WAITING,
 )
+from karat.kernels.market._margin import equity, judge, watch
 from karat.kernels.market._match_bars import bar
 from karat.kernels.market._match_depth import arrive_depth, depth_row, depth_trade, prevent_all
 from karat.kernels.market._match_quotes import arrive_quotes, quote, trade_print
@@ -265,6 +271,8 @@ def state_hash(s: int) -> int:
             value = mul_wrap(xor(value, load(s, k)), 1099511628211)
     for k in range(H_MARGIN_POLICY, H_NEWS_SEQUENCE + 1):
         value = mul_wrap(xor(value, load(s, k)), 1099511628211)
+    for k in range(H_DUE, H_EXPOSED):
+        value = mul_wrap(xor(value, load(s, k)), 1099511628211)
     for k in range(load(s, H_AT_CURRENCIES), load(s, H_AT_FILLS)):
         value = mul_wrap(xor(value, load(s, k)), 1099511628211)
         value = xor(value, shift_right(value, 29))
@@ -277,7 +285,7 @@ def lacking(s: int) -> int:
     most = 4 * load(s, H_OPEN_ORDERS)
     if load(s, H_FILLS) - load(s, H_FILLS_LENGTH) < most + ROOM_FILLS:
         return FILLS_FULL
-    if load(s, H_NEWS) - load(s, H_NEWS_LENGTH) < 2 * most + ROOM_NEWS:
+    if load(s, H_NEWS) - load(s, H_NEWS_LENGTH) < 2 * most + ROOM_NEWS + load(s, H_INSTRUMENTS):
         return NEWS_FULL
     return DONE
 
@@ -287,7 +295,7 @@ def advance(s: int, v: int, until_ns: int, steps: int) -> int:
     """Take the market to a time: everything with ts <= until_ns, or so many steps; return DONE or why it stopped."""
     row, rows, times = load(s, H_ROW), load(v, V_ROWS), load(v, V_TS)
     k, intents, table = load(s, H_INTENT), load(v, V_INTENTS), load(v, V_INTENT_ROWS)
-    plain = load(v, V_EQUITY) == 0 and load(v, V_HASHES) == 0
+    plain, called = load(v, V_EQUITY) == 0 and load(v, V_HASHES) == 0, load(s, H_MARGIN_POLICY) > MARGIN_CHECK
     while steps > 0:
         if load(s, H_ERROR):
             return FAILED
@@ -301,7 +309,8 @@ def advance(s: int, v: int, until_ns: int, steps: int) -> int:
         if code != DONE:
             return code
         if m <= q and m <= t:
-            taken = depth_rows(s, v, row, min(until_ns, min(q, t)), steps) if plain else 0
+            if plain and load(s, H_EXPOSED) == 0:
+                taken = depth_rows(s, v, row, min(min(until_ns, load(s, H_DUE) - 1), min(q, t)), steps)
             row, steps = row + taken, steps - taken
             if taken == 0:
                 before = load(s, H_NOW)
@@ -310,6 +319,8 @@ def advance(s: int, v: int, until_ns: int, steps: int) -> int:
                 if load(s, H_ERROR):
                     return FAILED
                 store(s, H_NOW, m)
+                if m >= load(s, H_DUE):
+                    look_after(s, v, row)
                 if not market_row(s, v, row) or load(s, H_ERROR):  # a row may fail after its first fills
                     store(s, H_NOW, before)
                     return FAILED
@@ -317,8 +328,12 @@ def advance(s: int, v: int, until_ns: int, steps: int) -> int:
                     store(load(v, V_EQUITY), row, equity(s))
                 row += 1
                 store(s, H_ROW, row)
+            if called:
+                watch(s, v, row - 1)
         elif q <= t:
             venue_step(s)
+            if called:
+                judge(s)
         else:
             if t < load(s, H_NOW):
                 stop_with(s, E_TIME, -1 - k, t)

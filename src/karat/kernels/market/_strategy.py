@@ -27,6 +27,7 @@ from karat.kernels.market._layout import (
     DEPTH_CLEAR,
     E_TIME,
     FILLED,
+    H_GRAVE,
     H_LOCAL_ROW,
     H_NOW,
     H_SCRATCH,
@@ -53,7 +54,7 @@ from karat.kernels.market._layout import (
     V_QTY,
     V_ROWS,
 )
-from karat.kernels.market._orders import find, instrument_at, order_at, words
+from karat.kernels.market._orders import bury, find, instrument_at, order_at, words
 
 
 @exported(words(3))
@@ -143,4 +144,7 @@ def submit_row(s: int, t: int, ts: int) -> int:
     if ts < load(s, H_NOW):
         return stop_with(s, E_TIME, ts, load(s, H_NOW)) - 1
     store(s, H_NOW, ts)
-    return act(s, t, ts)
+    slot = act(s, t, ts)
+    if load(s, H_GRAVE) >= 0:
+        bury(s)
+    return slot

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from karat.kernels.market import _charges as charges
 from karat.kernels.market import _kinds as kinds
-from karat.market import FeeTier, Locate, NoFee, PerShareFee, RateFee, TieredFee, UserFee, pack
+from karat.market import FeeTier, NoFee, PerShareFee, RateFee, TieredFee, UserFee, pack
 
 AMOUNT = st.integers(-(2**63) + 1, 2**63 - 1)
 TIERS = (
@@ -191,18 +191,3 @@ def test_3_a_year_at_three_percent_and_2_overflow() -> None:
 @pytest.mark.parametrize(("position", "want"), [(3, 30), (-3, -30), (0, 0)])
 def test_longs_pay_positive_funding_and_shorts_get_it(position: int, want: int) -> None:
     assert charges.funding_quanta(position, 50_000, 2, 100_000) == want
-
-
-def test_a_locate_has_a_quantity_an_expiry_and_a_recall() -> None:
-    words = np.array(Locate(quantity_lots=100, expires_ns=1_000, recalled_ns=5_000).words())
-    p = words.ctypes.data
-    assert charges.locate_take(p, 10, 101) == charges.LOCATE_TOO_FEW
-    assert charges.locate_take(p, 10, 60) == charges.LOCATE_FINE
-    assert charges.locate_take(p, 10, 41) == charges.LOCATE_TOO_FEW
-    assert charges.locate_return(p, 20) == 40
-    assert charges.locate_take(p, 999, 60) == charges.LOCATE_FINE
-    assert charges.locate_take(p, 1_000, 0) == charges.LOCATE_EXPIRED
-    assert charges.locate_take(p, 5_000, 0) == charges.LOCATE_RECALLED
-    assert charges.locate_recalled(p, 4_999, 80) == 0
-    assert charges.locate_recalled(p, 5_000, 80) == 80
-    assert charges.locate_return(p, 500) == 0

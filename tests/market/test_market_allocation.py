@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "oracles"))
+from market_money_scenarios import financed
 from market_oracle_types import BARS, DEPTH, QUOTES
 from market_parity import JIT_OFF, compiled, varied
 from market_scenarios import Options, Seeded
@@ -45,6 +46,18 @@ def test_compiled_code_allocates_nothing(matcher: int) -> None:
         run.advance()
     assert counters() == before
     assert sum(int(run.block[k.H_FILL_SEQUENCE]) for run in runs[1:]) > 20
+
+
+@compiled_only
+@MATCHERS
+def test_calls_liquidations_and_short_sales_allocate_nothing(matcher: int) -> None:
+    runs = [compiled(financed(Seeded(seed), Options(matcher=matcher))) for seed in range(80)]
+    runs[0].advance()
+    before = counters()
+    for run in runs[1:]:
+        run.advance()
+    assert counters() == before
+    assert sum(int(run.block[k.H_FORCED]) for run in runs) > 0
 
 
 @compiled_only

@@ -16,7 +16,15 @@ import pytest
 from test_market_record import A, bars, news, play
 
 from karat.core import ConfigError, MarketStopped
-from karat.data import Events, Instrument, events_from_bars, events_from_quotes, merge_events
+from karat.data import (
+    Events,
+    Instrument,
+    events_from_bars,
+    events_from_depth,
+    events_from_quotes,
+    events_from_trades,
+    merge_events,
+)
 from karat.market import (
     Cancel,
     Context,
@@ -207,6 +215,25 @@ def test_quotes_liquidate_at_the_next_row_and_not_at_the_one_that_called() -> No
         (-1, 5, 600.0, 9.0, "liquidation"),
         (-1, 7, 400.0, 8.0, "liquidation"),
     ]
+
+
+@pytest.mark.parametrize("keep", [True, False], ids=["row by row", "rows together"])
+def test_level_2_liquidates_against_the_next_rows_that_show_bids(keep: bool) -> None:
+    """Bought 1,000 at 16.00; the trade at 5 calls. The bids of 3, a trade and an offer are no row that shows bids: the
+    sale takes the 400 bid at 9.00 at 8, then what the rows at 9 show."""
+    depth = {
+        "ts": [1, 1, 3, 7, 8, 9, 9],
+        "side": ["bid", "ask", "ask", "ask", "bid", "bid", "bid"],
+        "price": [8.0, 16.0, 16.0, 15.0, 9.0, 9.0, 7.0],
+        "size": [100, 1_000, 0, 10, 400, 450, 50],
+    }
+    trades = {"ts": [5, 6], "price": [10.0, 10.0], "size": [1, 1]}
+    events = merge_events(events_from_depth(depth, A), events_from_trades(trades, A))
+    kept = spec("liquidate").model_copy(update={"keep_equity": keep})
+    run = play(events, [Order(1, 2, "A.X", "buy", 1_000)], kept)
+    assert told(run)[0] == (5, "margin_call", 2_000.0, 2_500.0)
+    own = run.fills.filter(pl.col("order") == -1).select("ts", "quantity", "price").rows()
+    assert own == [(8, 400.0, 9.0), (8, 100.0, 8.0), (9, 450.0, 9.0), (9, 50.0, 7.0)]
 
 
 def test_all_rows_of_an_instant_count_before_the_account_is_called() -> None:

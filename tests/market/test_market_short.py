@@ -26,6 +26,7 @@ from karat.market import (
     VenueSpec,
     describe_run,
     intents_on,
+    simulate_chunks,
 )
 from karat.market._summary import costs_by_currency
 
@@ -192,3 +193,21 @@ def test_a_split_scales_what_is_located() -> None:
     assert refused(run) == [(2, "not_located")]
     assert run.positions["quantity"].to_list() == [-100.0]
     assert run.money["USD"]["start"] == Decimal(1_000_000)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_a_stream_in_chunks_costs_and_settles_the_same(size: int) -> None:
+    """Days begin, are charged and settled, and shares are recalled alike, wherever the stream is cut."""
+    events = days([10.0, 11.0, 12.0, 11.0, 10.0, 9.0, 9.0, 9.0])
+    ts = [int(each) for each in events.ts]
+    orders = [Order(1, ts[0], "A.X", "sell", 90), Order(2, ts[2], "A.X", "buy", 30), Order(3, ts[3], "A.X", "sell", 10)]
+    terms = spec(
+        borrow=Borrow(rate_frac=0.5), settlement_days=2, locate=Locate(quantity_lots=90, recalled_ns=ts[4] + 5)
+    )
+    whole = play(events, orders, terms)
+    parts = [events.slice(first).head(size) for first in range(0, len(events), size)]
+    cut = simulate_chunks(parts, intents_on(events, orders), terms)
+    assert cut.state_hash == whole.state_hash
+    assert cut.money == whole.money
+    assert whole.money["USD"]["charges"] > 0
+    assert whole.fills["cause"].to_list() == ["", "", "", "recalled"]

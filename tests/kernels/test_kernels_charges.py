@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from karat.kernels.market import _charges as charges
 from karat.kernels.market import _kinds as kinds
-from karat.market import FeeTier, Locate, NoFee, PerShareFee, RateFee, TieredFee, UserFee, pack
+from karat.market import FeeTier, NoFee, PerShareFee, RateFee, TieredFee, UserFee, pack
 
 AMOUNT = st.integers(-(2**63) + 1, 2**63 - 1)
 TIERS = (
@@ -31,8 +31,8 @@ def half_away(value: Fraction) -> int:
 @given(AMOUNT, st.integers(-(10**9), 10**9))
 @settings(max_examples=300, deadline=None)
 def test_1_a_charge_is_rounded_half_away_from_zero_and_mirrored(notional: int, rate: int) -> None:
-    assert charges.charge(notional, rate) == half_away(Fraction(notional * rate, 10**9))
-    assert charges.charge(notional, -rate) == -charges.charge(notional, rate)
+    assert charges.share(notional, rate) == half_away(Fraction(notional * rate, 10**9))
+    assert charges.share(notional, -rate) == -charges.share(notional, rate)
 
 
 @pytest.mark.parametrize(
@@ -40,14 +40,14 @@ def test_1_a_charge_is_rounded_half_away_from_zero_and_mirrored(notional: int, r
     [(5, 10**8, 1), (-5, 10**8, -1), (4, 10**8, 0), (15, 10**8, 2), (2**63 - 1, 10**9, 2**63 - 1), (0, -5, 0)],
 )
 def test_1_halves_and_the_largest_amount(notional: int, rate: int, want: int) -> None:
-    assert charges.charge(notional, rate) == want
+    assert charges.share(notional, rate) == want
 
 
 @given(AMOUNT, st.integers(10**9 + 1, 10**11))
 @settings(max_examples=100, deadline=None)
 def test_2_a_charge_above_the_notional_is_exact_or_overflow(notional: int, rate: int) -> None:
     want = half_away(Fraction(notional * rate, 10**9))
-    assert charges.charge(notional, rate) == (want if abs(want) < 2**63 else kinds.OVERFLOW)
+    assert charges.share(notional, rate) == (want if abs(want) < 2**63 else kinds.OVERFLOW)
 
 
 @given(st.integers(-(2**62), 2**62), st.integers(-(2**62), 2**62), st.integers(1, 2**40))
@@ -59,7 +59,7 @@ def test_2_a_notional_is_exact_or_overflow(price: int, qty: int, unit: int) -> N
 
 
 def test_2_overflow_is_passed_on() -> None:
-    assert charges.charge(kinds.OVERFLOW, 5) == kinds.OVERFLOW
+    assert charges.share(kinds.OVERFLOW, 5) == kinds.OVERFLOW
     assert charges.funding_quanta(2**40, 2**40, 1, 100) == kinds.OVERFLOW
     assert charges.per_share(2**62, 2**62) == kinds.OVERFLOW
     assert charges.fee_due(5, kinds.OVERFLOW, 10, 1) == kinds.OVERFLOW
@@ -191,18 +191,3 @@ def test_3_a_year_at_three_percent_and_2_overflow() -> None:
 @pytest.mark.parametrize(("position", "want"), [(3, 30), (-3, -30), (0, 0)])
 def test_longs_pay_positive_funding_and_shorts_get_it(position: int, want: int) -> None:
     assert charges.funding_quanta(position, 50_000, 2, 100_000) == want
-
-
-def test_a_locate_has_a_quantity_an_expiry_and_a_recall() -> None:
-    words = np.array(Locate(quantity_lots=100, expires_ns=1_000, recalled_ns=5_000).words())
-    p = words.ctypes.data
-    assert charges.locate_take(p, 10, 101) == charges.LOCATE_TOO_FEW
-    assert charges.locate_take(p, 10, 60) == charges.LOCATE_FINE
-    assert charges.locate_take(p, 10, 41) == charges.LOCATE_TOO_FEW
-    assert charges.locate_return(p, 20) == 40
-    assert charges.locate_take(p, 999, 60) == charges.LOCATE_FINE
-    assert charges.locate_take(p, 1_000, 0) == charges.LOCATE_EXPIRED
-    assert charges.locate_take(p, 5_000, 0) == charges.LOCATE_RECALLED
-    assert charges.locate_recalled(p, 4_999, 80) == 0
-    assert charges.locate_recalled(p, 5_000, 80) == 80
-    assert charges.locate_return(p, 500) == 0

@@ -24,6 +24,9 @@ COLUMN_OF = {
 }
 
 
+MONEY_TERMS = ("initial", "maintenance", "settlement_days", "borrow", "locate")
+
+
 def terms_of(keywords: dict[str, Any]) -> Terms:
     """Return the kernel's terms of an instrument described in the oracle's words."""
     slip = (keywords.get("slip_kind", 0), (keywords.get("slip_value", 0),))
@@ -40,6 +43,7 @@ def terms_of(keywords: dict[str, Any]) -> Terms:
         slippage=slip,
         queue=(1, ()),
         cutoff_ns=keywords.get("cutoff", 0),
+        **{name: keywords[name] for name in MONEY_TERMS if name in keywords},
         flags=flags | at.MAY_CROSS,
         book=(0, 512) if keywords.get("matcher", at.BARS) == at.DEPTH else None,
     )
@@ -54,10 +58,12 @@ class Engine:
     keep: list[np.ndarray]
 
     @classmethod
-    def on(cls, terms: Any, cash: Any, columns: dict[str, Any], intents: Any, more: Any = None, **sizes: int) -> Engine:
-        """Return an engine before its first row; `more` are fields of the terms that the oracle does not know."""
+    def on(
+        cls, terms: Any, cash: Any, columns: dict[str, Any], intents: Any, more: Any = None, **account: int
+    ) -> Engine:
+        """Return an engine before its first row; `more`: fields of all terms; `account`: margin and account codes."""
         made = [replace(terms_of(one), **(more or {})) for one in terms]
-        block = new_block(made, list(cash), sizes=Sizes(**sizes))
+        block = new_block(made, list(cash), sizes=Sizes(), **account)
         view, keep = np.zeros(at.COLUMNS, dtype=np.int64), []
         view[at.V_ROWS], view[at.V_INTENTS] = len(columns["ts"]), len(intents)
         for name, (word, kind) in COLUMN_OF.items():
@@ -87,6 +93,14 @@ class Engine:
         rows = drain(self.block, "news")
         return [News(*map(int, row)) for row in rows[:, [at.N_TS, at.N_ID, at.N_KIND, at.N_REASON]]]
 
+    def short(self) -> list[int]:
+        """Return the lots of each instrument that are short, held and under way."""
+        from karat.kernels.market._borrow import short_lots
+
+        s, first = self.block.ctypes.data, int(self.block[at.H_AT_INSTRUMENTS])
+        count = int(self.block[at.H_INSTRUMENTS])
+        return [int(short_lots(s, s + 8 * (first + number * at.INSTRUMENT), -1)) for number in range(count)]
+
     def money(self) -> dict[str, list[int]]:
         currencies, instruments = table(self.block, "currencies"), table(self.block, "instruments")
         return {
@@ -97,4 +111,7 @@ class Engine:
             "realised": instruments[:, at.I_REALISED].tolist(),
             "charges": instruments[:, at.I_CHARGES].tolist(),
             "income": instruments[:, at.I_INCOME].tolist(),
+            "short": self.short(),
+            "unsettled": currencies[:, at.C_UNSETTLED].tolist(),
+            "borrowed": [int(self.block[m + at.M_BORROWED]) for m in instruments[:, at.I_MONEY]],
         }

@@ -62,12 +62,14 @@ def variations(draw: Callable[[Any], Any], options: Options) -> Scenario:
 
 def oracle(made: Scenario) -> OracleResult:
     """Run the slow market."""
-    return OracleMarket([OracleInstrument(**terms) for terms in made.terms], made.cash).run(made.events, made.intents)
+    terms = [OracleInstrument(**one) for one in made.terms]
+    return OracleMarket(terms, made.cash, made.margin, made.account).run(made.events, made.intents)
 
 
 def compiled(made: Scenario, **more: Any) -> Engine:
     """Return the compiled market before the scenario's first event; `more` are fields of the terms."""
-    return Engine.on(made.terms, made.cash, made.columns(), made.intents, more)
+    account = {"margin": made.margin, "account": made.account}
+    return Engine.on(made.terms, made.cash, made.columns(), made.intents, more, **account)
 
 
 def noting(made: Scenario, **more: Any) -> Engine:
@@ -84,7 +86,7 @@ def living(engine: Engine) -> list[tuple[int, ...]]:
     The price of a take-profit is the one that sets it off.
     """
     rows = table(engine.block, "orders")
-    rows = rows[(rows[:, k.O_STATE] < k.FILLED) & (rows[:, k.O_ID] > 0)]
+    rows = rows[(rows[:, k.O_STATE] < k.FILLED) & (rows[:, k.O_ID] != 0)]
     rests = np.maximum(rows[:, k.O_QTY] - rows[:, k.O_FILLED], 0)
     price = np.where(rows[:, k.O_TYPE] == k.TAKE_PROFIT, rows[:, k.O_STOP], rows[:, k.O_PRICE])
     pick = [rows[:, k.O_ID], rows[:, k.O_STATE], rows[:, k.O_FILLED], rests, price, rows[:, k.O_TRIGGERED]]
@@ -150,8 +152,9 @@ def in_chunks(made: Scenario, choose: Choose, by_steps: bool, **more: Any) -> Ru
     fills: list[Fill] = []
     news: list[News] = []
     at, last = -5, made.events[-1]["ts"] + 300
+    unit = last // 2_000 + 1
     while at < last:
-        at += choose.pick(0, 40)
+        at += choose.pick(0, 40) * unit
         engine.advance(k.FAR if by_steps else at, choose.pick(1, 9) if by_steps else 1 << 60)
         if choose.pick(0, 2) == 0:
             fills += engine.fills()

@@ -80,6 +80,8 @@ class Scenario:
     cash: tuple[int, ...]
     events: list[dict[str, int]]
     intents: list[list[int]]
+    margin: int = 0  # codes of the layout
+    account: int = 0
 
     def columns(self) -> dict[str, list[int]]:
         """Return the events as columns."""

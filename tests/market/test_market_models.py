@@ -126,8 +126,9 @@ def test_money_that_is_not_whole_quanta_is_refused() -> None:
 
 
 def test_borrow_and_locate_records() -> None:
-    assert Borrow(rate_frac=0.03).words(17) == (30_000_000, 17, 0, 0)
-    assert Locate(quantity_lots=5, expires_ns=9).words() == (5, 0, 9, 2**62)
+    assert Borrow(rate_frac=0.03).rate() == 30_000_000
+    assert Locate(quantity_lots=5, expires_ns=9).words() == (5, 9, 2**62)
+    assert Locate(quantity_lots=5, recalled_ns=7).words() == (5, 2**62, 7)
 
 
 TIERS = TieredFee(

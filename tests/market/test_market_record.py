@@ -14,6 +14,7 @@ from market_doors import MATCHERS, played
 
 from karat.data import Events, Instrument, events_from_bars, events_from_depth, events_from_rows, merge_events
 from karat.kernels.market import layout as at
+from karat.kernels.market import table
 from karat.market import (
     BpsSlippage,
     ConstantLatency,
@@ -74,7 +75,11 @@ def check(run: MarketRun) -> None:
                 total = own["fees" if name == "fee" else name]
                 assert frame[name].sum() == pytest.approx(total, abs=1e-9 + 1e-12 * abs(total))
     quantum = run.spec.money_quantum
-    assert sum(row["charges"] for row in run.money.values()) == int(rows[:, at.F_FEE].sum()) * quantum
+    charged = int(rows[:, at.F_FEE].sum()) + int(
+        run.block[table(run.block, "instruments")[:, at.I_MONEY] + at.M_BORROWED].sum()
+    )
+    assert sum(row["charges"] for row in run.money.values()) == charged * quantum
+    assert all(row["settled"] + row["unsettled"] == row["cash"] for row in run.money.values())
     facts = run.telemetry
     assert facts["fills"] == len(rows)
     assert facts["fees"] == pytest.approx(run.fills["fee"].sum())
@@ -134,6 +139,8 @@ def test_fills_and_money_by_hand() -> None:
         "unrealised": Decimal(0),
         "charges": Decimal("7.20"),
         "income": Decimal(0),
+        "settled": Decimal("999992.80"),
+        "unsettled": Decimal(0),
     }
     assert run.equity["equity"].to_list() == [1_000_000.0, 999_996.4, 1_000_295.08, 999_992.8]
 

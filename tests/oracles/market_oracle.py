@@ -5,8 +5,8 @@ intents as rows with the columns T_* of the layout. Everything is processed in t
 and corporate actions, market data, what the venue has waiting, the strategy. What is left in the venue's queue after
 the last row is processed too. After every single thing the identity of the money is asserted and the state recorded.
 
-Not covered: level 3, buying power, rules of markets (short sales, price bands, filters), iceberg display, random
-latencies, settlement, borrow, and queue models other than the risk-averse one.
+Not covered: level 3, rules of markets (short sales, price bands, filters), iceberg display, random latencies, and queue
+models other than the risk-averse one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from market_oracle_bars import BarWalk, bar_of
 from market_oracle_books import PRINTS, Book
+from market_oracle_broker import Broker
 from market_oracle_gateway import Gateway
 from market_oracle_orders import Venue
 from market_oracle_types import BARS, DEPTH, QUOTES, OracleInstrument, OracleResult, Order, rows_of
@@ -32,11 +33,19 @@ KINDS_OF_MATCHER = {
 class OracleMarket:
     """Instruments and starting cash of a run; every `run` begins anew."""
 
-    def __init__(self, instruments: list[OracleInstrument], cash: tuple[int, ...] = (0,)) -> None:
-        self.instruments, self.cash = instruments, list(cash)
+    def __init__(
+        self,
+        instruments: list[OracleInstrument],
+        cash: tuple[int, ...] = (0,),
+        margin: int = k.MARGIN_NONE,
+        account: int = 0,
+    ) -> None:
+        self.instruments, self.cash, self.margin, self.account = instruments, list(cash), margin, account
 
     def run(self, events: Any, intents: list[list[int]]) -> OracleResult:
-        return _Run(self.instruments, self.cash, rows_of(events), intents).all()
+        run = _Run(self.instruments, self.cash, rows_of(events), intents)
+        run.broker.margin, run.broker.account = self.margin, self.account
+        return run.all()
 
 
 class _Run:
@@ -47,7 +56,8 @@ class _Run:
         self.venue.matched = self._matched
         self.rows, self.intents = rows, intents
         self.books = {i: Book(self.venue, i) for i, terms in enumerate(instruments) if terms.matcher != BARS}
-        self.gateway = Gateway(self.venue, self.books)
+        self.broker = Broker(self.venue)
+        self.gateway = Gateway(self.venue, self.books, self.broker)
         self.states: list[tuple[str, int, int, Any]] = []
 
     def _matched(self, order: Order) -> None:
@@ -63,13 +73,18 @@ class _Run:
                 if error:
                     return self._result(error, row)
                 row += 1
+                if row == len(self.rows) or self.rows[row]["ts"] > ts:
+                    self.broker.judge()
             else:
                 self.venue.now = ts
                 if sort == 2:
                     heapq.heappop(self.venue.queue)[2]()
+                    self.broker.judge()
                 else:
                     self.gateway.intent(self.intents[intent])
                     intent += 1
+            if self.broker.stopped:
+                return self._result(k.E_MARGIN_CALL, row - 1)
             self._record(("row", "row", "venue", "intent")[sort], number)
         return self._result()
 
@@ -97,14 +112,17 @@ class _Run:
             if bar.fault:
                 return bar.fault
             venue.now = ts
+            self.broker.before(min(ts, row["d"]))
             BarWalk(venue, bar).run()
             return k.NO_ERROR
         if kind < k.STATUS:
             before, venue.now = venue.now, ts
+            self.broker.before(ts)
             fault = self.books[i].row(row)
             venue.now = before if fault else ts
             return fault
         venue.now = ts
+        self.broker.before(ts)
         self._class_0(row, i, kind)
         return k.NO_ERROR
 
@@ -115,6 +133,7 @@ class _Run:
             if row["a"] == k.CLOSED:
                 venue.schedule(row["ts"], lambda: venue.expire_day(i))
         elif kind == k.SPLIT:
+            self.broker.split(i, row["a"], row["b"])
             venue.split(i, row["price"], row["a"], row["b"])
         elif kind == k.DIVIDEND:
             venue.account.dividend(i, row["a"])
@@ -141,6 +160,9 @@ class _Run:
             marked=account.marked(),
             positions=account.position,
             basis=account.basis,
+            unsettled=account.unsettled(),
+            borrowed=account.borrowed,
+            short=[self.broker.short(i) for i in range(len(account.position))],
             ambiguous=venue.ambiguous,
             ambiguous_money=venue.ambiguous_money,
             orders=venue.orders,

@@ -1,4 +1,4 @@
-"""Money of the market oracle: positions, cost basis, realised profit, charges, income, corporate actions, marks."""
+"""Money of the market oracle: positions, cost basis, profit, charges, income, corporate actions, borrow, settlement."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from market_oracle_types import OracleInstrument, fee_of, half_away, share
 from karat.kernels.market import _layout as k
 
 DIVIDEND_LOTS = 1_000_000
+YEAR_NS = 365 * 86_400 * 10**9
 
 
 class Account:
@@ -23,10 +24,42 @@ class Account:
         self.position, self.basis, self.realised = [0] * n, [0] * n, [0] * n
         self.charges, self.income = [0] * n, [0] * n
         self.mark: list[int | None] = [None] * n
+        self.owed = [Fraction(0)] * n  # borrow since the start, exactly; whole quanta of it are charged
+        self.borrowed, self.since = [0] * n, [0] * n
+        self.waiting: list[list[tuple[int, int]]] = [[] for _ in instruments]  # (day that settles it, money)
+        self.day = 0  # days with a row so far
 
-    def fill(self, i: int, side: int, lots: int, price: int, maker: bool) -> int:
+    def borrow(self, i: int, ts: int) -> None:
+        """Charge a short for the time since it was last charged, at its value now; time never runs back."""
+        if ts <= self.since[i]:
+            return
+        value, span = max(0, -self.worth(i)), ts - self.since[i]
+        self.owed[i] += Fraction(value * self.instruments[i].borrow * span, k.RATE_ONE * YEAR_NS)
+        self.since[i] = ts
+        due = self.owed[i].numerator // self.owed[i].denominator - self.borrowed[i]
+        self.borrowed[i] += due
+        self.charges[i] += due
+        self.cash[self.instruments[i].currency] -= due
+
+    def begin_day(self, ts: int) -> None:
+        self.day += 1
+        for i in range(len(self.instruments)):
+            self.borrow(i, ts)
+            self.waiting[i] = [(day, money) for day, money in self.waiting[i] if day > self.day]
+
+    def unsettled(self) -> list[int]:
+        """Return what of each currency's cash is not settled."""
+        total = [0] * len(self.cash)
+        for terms, waiting in zip(self.instruments, self.waiting, strict=True):
+            total[terms.currency] += sum(money for _, money in waiting)
+        return total
+
+    def fill(self, i: int, side: int, lots: int, price: int, maker: bool, ts: int) -> int:
         """Book one fill and return its fee."""
         terms = self.instruments[i]
+        self.borrow(i, ts)
+        if side < 0 and terms.settlement_days:
+            self.waiting[i].append((self.day + terms.settlement_days, price * lots * terms.unit))
         if self.mark[i] is None:
             self.mark[i] = price
         fee = fee_of(terms, price * lots * terms.unit, lots, maker)

@@ -21,6 +21,7 @@ def prevent(venue: Venue, order: Order, rest: Order) -> None:
     if order.stp == k.STP_DECREMENT:
         lots = min(order.rest, rest.rest)
         for each in (rest, order):
+            each.release(lots)
             each.prevented += lots
             if each.nominal <= each.filled:
                 venue.end(each, k.PREVENTED, k.R_SELF_TRADE)

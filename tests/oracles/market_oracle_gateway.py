@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from market_oracle_books import Book, prevent
+from market_oracle_broker import Broker
 from market_oracle_orders import Venue
 from market_oracle_types import AUCTION, CHILD_TYPES, NEEDS_PRICE, NEEDS_STOP, STOP_LIKE, Order
 
@@ -17,8 +18,8 @@ REFUSING = {k.CLOSED: k.R_CLOSED, k.HALTED: k.R_HALTED, k.PAUSED: k.R_HALTED}
 class Gateway:
     """What stands between the strategy's rows and the venue."""
 
-    def __init__(self, venue: Venue, books: dict[int, Book]) -> None:
-        self.venue, self.books = venue, books
+    def __init__(self, venue: Venue, books: dict[int, Book], broker: Broker) -> None:
+        self.venue, self.books, self.broker = venue, books, broker
         self.last_id = 0
         self.target_ts: int | None = None
         self.target_equity = 0
@@ -39,30 +40,48 @@ class Gateway:
         order = self._order(row)
         parent, first = self.venue.orders.get(row[k.T_PARENT]), self.venue.orders.get(row[k.T_GROUP])
         reason = self._check(order, row, parent, first)
+        if reason == k.OK:
+            reason = self.broker.refuses(order)
         self.last_id = max(self.last_id, order.id)
         if reason != k.OK:
             self.venue.tell(order.id, k.REJECTED_GATEWAY, reason)
             return
+        before = self.broker.short(order.instrument)
         self.venue.orders[order.id] = order
+        order.reserved = self.broker.need(order) or 0
         if first is not None and first is not order:
             ring = first.ring or [first]
             first.ring = ring
             ring.append(order)
             order.ring = ring
             self._inherit(order, first)
-        if parent is None:
+        if parent is not None:
+            order.parent, order.state = parent, k.WAITING
+            parent.children.append(order)
+        reason = self.broker.refuses_short(order, before)
+        if reason:
+            self._withdraw(order)
+            self.venue.tell(order.id, k.REJECTED_GATEWAY, reason)
+        elif parent is None:
             self.venue.schedule(self.venue.now + row[k.T_DELAY], lambda: self.arrive(order))
-            return
-        order.parent, order.state = parent, k.WAITING
-        parent.children.append(order)
-        if parent.filled:
+        elif parent.filled:
             self.venue.schedule(self.venue.now, lambda: self.venue.arrive_child(order))
+
+    def _withdraw(self, order: Order) -> None:
+        """Let an order that was refused at the last check leave nothing behind."""
+        order.state = k.REJECTED
+        del self.venue.orders[order.id]
+        if order.ring:
+            order.ring.remove(order)
+        if order.parent is not None:
+            order.parent.children.remove(order)
 
     def _inherit(self, order: Order, leg: Order) -> None:
         """A leg that joins late takes over what its list has already done, as if it had been on its way."""
         done = leg.filled + leg.taken
         over = leg.group_mode == k.GROUP_CANCEL and (done > 0 or (leg.triggered and leg.type in STOP_LIKE))
         if leg.group_mode == k.GROUP_REDUCE:
+            order.release(done)
             order.taken = done
         if over or order.qty <= order.taken:
             order.doomed = k.EXPIRED
@@ -141,11 +160,14 @@ class Gateway:
         if order.doomed:
             venue.end(order, order.doomed, k.R_OTHER_LEG)
             return
-        reason = self._refused(order)
+        reason = self._refused(order) or self.broker.bars(order, order.rest)
+        short_of = self.broker.short(order.instrument, without=order)
         if reason:
             venue.end(order, k.REJECTED, reason)
         elif order.tif == k.GTD and order.expire <= venue.now:
             venue.end(order, k.EXPIRED, k.R_DATE_OVER)
+        elif reason := self.broker.refuses_short(order, short_of):
+            venue.end(order, k.REJECTED, reason)
         elif order.flags & k.POST_ONLY and self._would_take(order, order.price):
             venue.end(order, k.REJECTED, k.R_POST_ONLY)
         else:
@@ -227,7 +249,10 @@ class Gateway:
             venue.end(order, k.CANCELLED, k.R_REQUESTED)
         elif order.flags & k.POST_ONLY and price != old and self._would_take(order, price):
             venue.tell(id_, k.AMEND_REJECTED, k.R_POST_ONLY)
+        elif reason := self._no_more(order, qty):
+            venue.tell(id_, k.AMEND_REJECTED, reason)
         else:
+            order.release(max(0, order.qty - order.taken - order.prevented - qty))
             keeps = price == old and qty <= order.qty - order.taken - order.prevented
             order.qty = qty + order.taken + order.prevented
             setattr(order, field, price)
@@ -237,6 +262,17 @@ class Gateway:
                 self._self_trades(order)
                 if order.resting:
                     venue.matched(order)
+
+    def _no_more(self, order: Order, qty: int) -> int:
+        """Return why a larger quantity is refused, 0 for none."""
+        held = order.qty - order.taken - order.prevented
+        if qty <= held:
+            return k.OK
+        reason, before = self.broker.bars(order, qty - order.filled), self.broker.short(order.instrument)
+        order.qty += qty - held
+        reason = reason or self.broker.refuses_short(order, before)
+        order.qty -= qty - held
+        return reason
 
     # -- targets
     def target(self, row: list[int]) -> None:

@@ -61,7 +61,8 @@ class Venue:
     def fill(self, order: Order, lots: int, price: int, maker: bool, reference: int) -> None:
         """Book a fill, then do what it does to the other legs and to the children."""
         i = order.instrument
-        fee = self.account.fill(i, order.side, lots, price, maker)
+        fee = self.account.fill(i, order.side, lots, price, maker, self.now if self.stamp is None else self.stamp)
+        order.release(lots)
         position = self.account.position[i]
         self.fills.append(
             Fill(
@@ -156,12 +157,12 @@ class Venue:
                     self._finish(child, k.EXPIRED, k.R_OTHER_LEG)
 
     # -- beginnings and ends
-    def go_live(self, order: Order, kind: int) -> None:
+    def go_live(self, order: Order, kind: int, reason: int = k.OK) -> None:
         if order.tif == k.GTD and order.expire <= self.now:
             self.end(order, k.EXPIRED, k.R_DATE_OVER)
             return
         order.state, order.arrived, order.sequence = k.LIVE, self.now, self.next_sequence()
-        self.tell(order.id, kind)
+        self.tell(order.id, kind, reason)
         last = self.last[order.instrument]
         if order.type == k.TRAILING and order.stop == 0 and last is not None and self.join is None:
             order.trail(last)
@@ -190,6 +191,7 @@ class Venue:
 
     # -- corporate actions
     def split(self, i: int, price: int, numerator: int, denominator: int) -> None:
+        self.account.borrow(i, self.now)
         self.account.split(i, price, numerator, denominator)
         last = self.last[i]
         if last is not None:

@@ -51,6 +51,11 @@ class OracleInstrument:
     response: int = 0
     mark_mid: bool = False
     whole_only: bool = False
+    initial: int = k.RATE_ONE
+    maintenance: int | None = None
+    settlement_days: int = 0
+    borrow: int = 0
+    locate: tuple[int, int, int] | None = None  # lots, expiry, recall
 
 
 @dataclass(eq=False)
@@ -79,6 +84,7 @@ class Order:
     triggered: bool = False
     doomed: int = 0
     front: int | None = 0
+    reserved: int = 0
     parent: Order | None = None
     children: list[Order] = field(default_factory=list)
     ring: list[Order] = field(default_factory=list)
@@ -102,6 +108,10 @@ class Order:
         """Lots that may trade now: a child has at most the lots that its parent filled."""
         active = self.qty if self.parent is None else min(self.qty, self.parent.filled)
         return max(0, active - self.taken - self.prevented - self.filled)
+
+    def release(self, lots: int) -> None:
+        """Give back the part of the reserved margin that belongs to so many lots of the rest."""
+        self.reserved = 0 if lots >= self.rest else self.reserved - self.reserved // self.rest * lots
 
     @property
     def market_like(self) -> bool:
@@ -176,6 +186,9 @@ class OracleResult:
     basis: list[int]
     ambiguous: int
     ambiguous_money: int
+    unsettled: list[int]
+    borrowed: list[int]
+    short: list[int]  # lots short at worst: held and under way
     orders: dict[int, Order]
     states: list[tuple[str, int, int, Any]]
     error: int = k.NO_ERROR

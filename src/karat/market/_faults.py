@@ -30,6 +30,11 @@ _FAULTS: Final = {
     at.E_FILLS_FULL: ("open_orders", "one row filled more than there is room for", _ROOM),
     at.E_NEWS_FULL: ("open_orders", "one row said more than there is room for", _ROOM),
     at.E_DEPTH_ONLY: ("kind", "the instrument needs depth for it", "give it depth rows"),
+    at.E_MARGIN_CALL: (
+        "equity",
+        "a margin call: it is below the maintenance margin of the positions",
+        "trade smaller, or let margin be 'block' or 'liquidate' and go on",
+    ),
 }
 _OF_ROW: Final = (at.E_BAR, at.E_CROSSED, at.E_SIZE, at.E_WINDOW, at.E_INSTRUMENT, at.E_KIND, at.E_PRICE)
 
@@ -41,6 +46,7 @@ def fault_of(block: Block, events: Events, before: int) -> tuple[str, int, str, 
     if code == at.E_TIME and first < 0:
         return "intents.ts_ns", second, f"{why} (intent {-1 - first})", fix
     row = first if code in _OF_ROW or code == at.E_TIME else int(block[at.H_ROW])
+    row -= code == at.E_MARGIN_CALL  # the row that caused it has been applied
     owner = "events" if code in _OF_ROW or code == at.E_TIME else "market"
     seen = second if owner == "events" else first
     when = ""

@@ -178,28 +178,34 @@ Fee = Annotated[NoFee | RateFee | PerShareFee | TieredFee | UserFee, Field(discr
 
 
 class Borrow(Config):
-    """What a short position costs: `rate_frac` of its value for a year of 365 days, accrued by the nanosecond."""
+    """What a short position costs: `rate_frac` of its value for a year of 365 days, accrued by the nanosecond.
+
+    The value is that of the last mark when a span ends: at a fill, a split, and the first row of a UTC day.
+    """
 
     rate_frac: float = Field(default=0.003, ge=0, le=9)
 
-    def words(self, start_ns: int) -> tuple[int, ...]:
-        """Return the borrow record: rate in 1e-9, last ts, two remainders."""
-        return round(self.rate_frac * RATE_ONE), start_ns, 0, 0
+    def rate(self) -> int:
+        """Return the rate of a year in 1e-9."""
+        return round(Decimal(repr(self.rate_frac)) * RATE_ONE)
 
 
 class Locate(Config):
     """Shares a lender has promised: none can be sold short beyond them, after they expire, or once they are recalled.
 
-    recalled_ns: when the lender wants them back and the position must be bought in; `None` for never.
+    quantity_lots: 0 bans short sales. expires_ns: from when on nothing more may be sold short; what is short may stay.
+    recalled_ns: when the lender wants them back and the position is bought in. `None` for never.
     """
 
     quantity_lots: int = Field(ge=0, lt=2**62)
-    expires_ns: int
+    expires_ns: int | None = None
     recalled_ns: int | None = None
 
-    def words(self) -> tuple[int, ...]:
-        """Return the locate record: lots, lots used, expiry, recall."""
-        return self.quantity_lots, 0, self.expires_ns, 2**62 if self.recalled_ns is None else self.recalled_ns
+    def words(self) -> tuple[int, int, int]:
+        """Return the locate record: lots, expiry, recall."""
+        never = 2**62
+        expires = never if self.expires_ns is None else self.expires_ns
+        return self.quantity_lots, expires, never if self.recalled_ns is None else self.recalled_ns
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,10 @@
 | frictionless | cash | 1,000,000 USD | assumed |
 | us_stocks_retail | fee | 0.005 USD a share, at least 1 USD, at most 1 % | IBKR, fixed, no regulatory fees |
 | us_stocks_retail | initial margin | 50 % | Regulation T, 12 CFR 220.12 |
+| us_stocks_retail | maintenance margin | 25 % | FINRA rule 4210(c), for long positions; short ones need 30 % |
+| us_stocks_retail | settlement | 1 day | SEC rule 15c6-1(a), from 2024-05-28 |
+| us_stocks_retail | borrow | 0.3 % a year | assumed, an easy name |
+| us_stocks_retail | margin call | closes everything at the next rows | assumed, as brokers do by machine |
 | us_stocks_retail | slippage | 1 basis point, rounded up to a tick | assumed |
 | us_stocks_retail | participation | 5 % of a bar's volume | assumed |
 | us_stocks_retail | cut-off of auctions | 10 minutes | assumed, as NYSE closes entry at 15:50 |
@@ -16,6 +20,7 @@
 | crypto_perpetual | delay of answers | the same | assumed |
 | crypto_perpetual | queue | power, exponent 2 | assumed; the formula is hftbacktest's |
 | crypto_perpetual | initial margin | 10 % | assumed |
+| crypto_perpetual | maintenance margin, margin call | 5 %, closes everything at the next rows | assumed |
 | crypto_perpetual | cash | 100,000 USDT | assumed |
 | pessimistic | fee | 0.10 %, maker and taker | assumed |
 | pessimistic | slippage | 5 basis points, rounded up to a tick | assumed |
@@ -41,7 +46,7 @@ from types import MappingProxyType
 from typing import Final
 
 from karat.core import InputError
-from karat.market._fees import NoFee, PerShareFee, RateFee
+from karat.market._fees import Borrow, NoFee, PerShareFee, RateFee
 from karat.market._latency import LogNormalLatency
 from karat.market._queue import NoQueue, PowerQueue, RiskAverseQueue
 from karat.market._slippage import BpsSlippage
@@ -64,6 +69,9 @@ def _terms_of_us_stocks() -> TradingTerms:
         participation_frac=0.05,
         cutoff_ns=600_000_000_000,
         initial_margin_frac=0.5,
+        maintenance_margin_frac=0.25,
+        settlement_days=1,
+        borrow=Borrow(rate_frac=0.003),
     )
 
 
@@ -74,6 +82,7 @@ def _terms_of_perpetuals() -> TradingTerms:
         entry=LogNormalLatency(mu=3.9, sigma=0.3, unit_ns=1e6),
         response=LogNormalLatency(mu=3.9, sigma=0.3, unit_ns=1e6),
         initial_margin_frac=0.1,
+        maintenance_margin_frac=0.05,
     )
 
 
@@ -97,12 +106,12 @@ _ALL: Final = (
     Profile(
         "us_stocks_retail",
         "US stocks on bars from a margin account: a fee a share, a basis point of slippage, 5 % of the volume",
-        VenueSpec(cash={"USD": Decimal(100_000)}, terms=_terms_of_us_stocks(), margin="check"),
+        VenueSpec(cash={"USD": Decimal(100_000)}, terms=_terms_of_us_stocks(), margin="liquidate"),
     ),
     Profile(
         "crypto_perpetual",
         "perpetual futures in USDT: maker and taker fees, delays of about 49 ms each way, a place in the queue",
-        VenueSpec(cash={"USDT": Decimal(100_000)}, terms=_terms_of_perpetuals(), margin="check"),
+        VenueSpec(cash={"USDT": Decimal(100_000)}, terms=_terms_of_perpetuals(), margin="liquidate"),
     ),
     Profile(
         "pessimistic",

@@ -38,6 +38,8 @@ EVENTS: Final = {
     at.TRIGGERED: "triggered",
     at.PREVENTED_NEWS: "self_trade_prevented",
     at.ACTIVATED: "activated",
+    at.MARGIN_CALL: "margin_call",
+    at.MARGIN_MET: "margin_met",
 }
 GATEWAY_REASONS: Final = {
     at.OK: ("", ""),
@@ -65,10 +67,15 @@ GATEWAY_REASONS: Final = {
     at.R_PARENT: ("parent", "its parent is unknown, over, or ended without a fill"),
     at.R_SELF_TRADE: ("self_trade", "it would have met an own order"),
     at.R_REQUESTED: ("requested", "as asked"),
-    at.R_LIQUIDATION: ("liquidation", "margin call"),
+    at.R_LIQUIDATION: ("liquidation", "sent or cancelled by the market after a margin call"),
     at.R_PENDING: ("not_there_yet", "the order has not arrived or does not live yet"),
     at.R_NO_MARKET: ("no_market", "there is no price to size or to check it with"),
     at.R_SPLIT: ("split", "changed by a split"),
+    at.R_MARGIN_CALL: ("margin_call", "equity is or was below the maintenance margin; only what reduces is taken"),
+    at.R_NO_SHORT: ("no_short_sale", "nothing may be sold short: none is located, or it is a cash account"),
+    at.R_LOCATE: ("not_located", "more would be short than is located"),
+    at.R_LOCATE_EXPIRED: ("locate_expired", "what was located has expired"),
+    at.R_RECALLED: ("recalled", "the lender has recalled the shares"),
 }
 _SIDE: Final = {1: "buy", -1: "sell"}
 _LIQUIDITY: Final = {0: "taker", 1: "maker"}
@@ -100,7 +107,8 @@ class MarketRun:
 
         Columns: ts, known_at (when the strategy learned it), order, instrument, side, type, quantity, price, liquidity
         (`maker` or `taker`), fee, slippage (what the fill cost against its reference price), reference_price,
-        realised (profit of what it closed), position (after it), sent_ts, row (of the events that caused it).
+        realised (profit of what it closed), position (after it), sent_ts, row (of the events that caused it), cause
+        (empty, or why the market sent the order for the account: `liquidation`, `recalled`; its number is below zero).
         """
         rows, number = self.fill_rows, self.fill_rows[:, at.F_INSTRUMENT]
         side, units = rows[:, at.F_SIDE], self._units[number]
@@ -123,12 +131,17 @@ class MarketRun:
                 "position": self._lots(rows[:, at.F_POSITION], number),
                 "sent_ts": rows[:, at.F_SENT],
                 "row": rows[:, at.F_ROW],
+                "cause": self._causes(rows[:, at.F_ID]),
             }
         )
 
     @cached_property
     def messages(self) -> pl.DataFrame:
-        """One row a message about an order: ts, known_at, order, event, reason, meaning, number_a, number_b."""
+        """One row a message: ts, known_at, order, event, reason, meaning, number_a, number_b.
+
+        Those of order 0 are about the account: `margin_call` and `margin_met`, with equity and requirement in money
+        quanta as numbers.
+        """
         rows = self.news_rows
         reasons = {int(code): _reason(int(code)) for code in np.unique(rows[:, at.N_REASON])}
         return pl.DataFrame(
@@ -158,7 +171,8 @@ class MarketRun:
         """One row an instrument: what is held, what it is worth, and what trading it brought and cost.
 
         Columns: instrument, quantity, mark, value, average_price, realised, unrealised, fees, slippage (against the
-        reference prices; it is in the prices of the fills, not a charge of its own), funding and dividends (received),
+        reference prices; it is in the prices of the fills, not a charge of its own), borrow (paid for short positions),
+        funding and dividends (received),
         traded (value of all fills), ambiguous_bars, ambiguous_money, bars_without_volume.
         """
         rows = table(self.block, "instruments")
@@ -172,6 +186,7 @@ class MarketRun:
             "unrealised": value - basis,
             "fees": rows[:, at.I_FEES],
             "slippage": rows[:, at.I_SLIPPAGE],
+            "borrow": self.block[rows[:, at.I_MONEY] + at.M_BORROWED],
             "funding": rows[:, at.I_FUNDING],
             "dividends": rows[:, at.I_DIVIDEND],
             "traded": rows[:, at.I_TRADED],
@@ -192,7 +207,10 @@ class MarketRun:
 
     @cached_property
     def money(self) -> dict[str, dict[str, Decimal]]:
-        """Per currency, exact: start, cash, positions, realised, unrealised, charges, income."""
+        """Per currency, exact: start, cash, positions, realised, unrealised, charges, income, settled, unsettled.
+
+        Settled and unsettled are parts of the cash: what sales brought that has not settled yet, and the rest.
+        """
         rows, held = table(self.block, "currencies"), table(self.block, "instruments")
         found = {}
         for number, name in enumerate(self.spec.cash):
@@ -205,6 +223,8 @@ class MarketRun:
                 "unrealised": row[at.C_MARKED] - own[:, at.I_BASIS].sum(),
                 "charges": row[at.C_CHARGES],
                 "income": row[at.C_INCOME],
+                "settled": row[at.C_CASH] - row[at.C_UNSETTLED],
+                "unsettled": row[at.C_UNSETTLED],
             }
             found[name] = {key: int(value) * self.spec.money_quantum for key, value in facts.items()}
         return found
@@ -216,6 +236,7 @@ class MarketRun:
         fates = dict(news.group_by("event").len().sort("event").iter_rows())
         accepted = news.filter(pl.col("event") == "accepted")
         refused = news.filter(pl.col("event").is_in(["rejected_gateway", "rejected_venue"]))
+        forced = fills.filter(pl.col("cause") != "")
         entry = (accepted["ts"] - accepted["number_b"]).to_numpy()
         return {
             "rows": self.rows,
@@ -229,6 +250,7 @@ class MarketRun:
             "time_to_fill_ns": _quantiles((fills["ts"] - fills["sent_ts"]).to_numpy()),
             "fees": float(whole["fees"].sum()),
             "slippage": float(whole["slippage"].sum()),
+            "borrow": float(whole["borrow"].sum()),
             "funding": float(whole["funding"].sum()),
             "dividends": float(whole["dividends"].sum()),
             "traded": float(whole["traded"].sum()),
@@ -238,6 +260,8 @@ class MarketRun:
             "bars_without_volume": int(whole["bars_without_volume"].sum()),
             "self_trade_lots_prevented": int(self.block[at.H_SELF_TRADES]),
             "executions_refused_by_rules": int(self.block[at.H_REFUSED]),
+            "margin_calls": int(self.block[at.H_CALLS]),
+            "forced_fills": dict(forced.group_by("cause").len().sort("cause").iter_rows()),
         }
 
     @property
@@ -268,6 +292,13 @@ class MarketRun:
             found.append(
                 f"The market's rules never applied to {', '.join(idle)}: no status row told a session's open and close."
             )
+        if facts["margin_calls"]:
+            found.append(
+                f"MARGIN: the account was called {facts['margin_calls']} time(s); "
+                f"{facts['forced_fills'].get('liquidation', 0)} fill(s) closed positions without the strategy."
+            )
+        if facts["forced_fills"].get("recalled"):
+            found.append(f"{facts['forced_fills']['recalled']} fill(s) bought in what a lender had recalled.")
         short = [name for name, row in self.money.items() if row["cash"] < 0]
         if short:
             found.append(f"Cash ended below zero in {', '.join(short)}: interest is not simulated.")
@@ -310,6 +341,12 @@ class MarketRun:
         """Money quanta of one tick of one lot, of each instrument."""
         count = len(self.events.instruments)
         return np.array([unit_of(self.spec, self.events, number) for number in range(count)], dtype=np.int64)
+
+    def _causes(self, orders: Ints) -> pl.Series:
+        """Return why the market sent each order, empty for those of the strategy."""
+        sent = self.messages.filter((pl.col("order") < 0) & (pl.col("event") == "accepted"))
+        causes = {0: "", **dict(sent.select("order", "reason").iter_rows())}
+        return _named(np.minimum(orders, 0), causes)
 
     def _names(self, number: Ints) -> pl.Series:
         return _named(number, {place: item.id for place, item in enumerate(self.events.instruments)})

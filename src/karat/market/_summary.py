@@ -31,7 +31,7 @@ def latency_buckets(run: MarketRun) -> pl.DataFrame:
 
 
 def costs_by_currency(run: MarketRun) -> dict[str, dict[str, float]]:
-    """Return what trading cost in each currency: fees, slippage, funding, their total, and dividends received.
+    """Return what trading cost in each currency: fees, slippage, borrow, funding, total, dividends received.
 
     A positive number was paid (dividends: received). Slippage is in the prices of the fills, not in the charges.
     """
@@ -39,12 +39,14 @@ def costs_by_currency(run: MarketRun) -> dict[str, dict[str, float]]:
     owner = pl.Series([item.currency for item in run.events.instruments])
     for currency in run.spec.cash:
         own = run.positions.filter(owner == currency)
-        fees, slippage, funding = (float(own[name].sum()) + 0.0 for name in ("fees", "slippage", "funding"))
+        fees, slippage, borrow = (float(own[name].sum()) + 0.0 for name in ("fees", "slippage", "borrow"))
+        funding = float(own["funding"].sum()) + 0.0
         found[currency] = {
             "fees": fees,
             "slippage": slippage,
+            "borrow": borrow,
             "funding": 0.0 - funding,
-            "total": fees + slippage - funding,
+            "total": fees + slippage + borrow - funding,
             "dividends": float(own["dividends"].sum()),
         }
     return found
@@ -77,7 +79,8 @@ def describe_run(run: MarketRun) -> str:
         lines += ["", f"money in {currency}"]
         lines += [f"  {key:<12}{float(row[key]):>20,.2f}" for key in ("start", "cash", "positions")]
         lines += [f"  {'profit':<12}{float(change):>20,.2f}   after all costs"]
-        lines += [f"  {key:<12}{float(row[key]):>20,.2f}" for key in ("realised", "unrealised")]
+        parts = ("realised", "unrealised") + (("settled", "unsettled") if row["unsettled"] else ())
+        lines += [f"  {key:<12}{float(row[key]):>20,.2f}" for key in parts]
         lines += ["", f"costs in {currency}"]
         lines += [f"  {key:<12}{value:>20,.2f}" for key, value in costs[currency].items()]
     return "\n".join([*lines, *_refusals(run), *_notes(run)])

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from karat.core import NS_PER_SECOND, Config, InputError
 from karat.data import Events, Instrument
 from karat.kernels.market import Block, Model, Sizes, Terms, bind_rules, layout, new_block, table
-from karat.market._fees import Fee, RateFee, TieredFee
+from karat.market._fees import Borrow, Fee, Locate, RateFee, TieredFee
 from karat.market._impact import Impact, NoImpact
 from karat.market._latency import Latency, NoLatency
 from karat.market._queue import Queue, RiskAverseQueue
@@ -28,6 +28,13 @@ _MATCHERS: Final = {
 }
 _LEVEL3: Final = frozenset(range(layout.ADD_BID, layout.EXECUTE + 1))
 _NAMES: Final = {"bars": layout.BARS, "depth": layout.DEPTH, "quotes": layout.QUOTES}
+_POLICIES: Final = {
+    "none": layout.MARGIN_NONE,
+    "check": layout.MARGIN_CHECK,
+    "block": layout.MARGIN_BLOCK,
+    "liquidate": layout.MARGIN_LIQUIDATE,
+    "stop": layout.MARGIN_STOP,
+}
 _MARGIN: Final = 1_024  # ticks kept free on both sides of the prices seen, so that own orders fit into the book
 _WIDEST: Final = 2**24  # ticks of a book: a block of 512 MB
 _MOST: Final = 2**62
@@ -45,7 +52,10 @@ class TradingTerms(Config):
     order on level 2 fills wholly or not at all. mark: what a position is worth at: the last trade, or the middle of the
     best quotes. crossed: what a book that stays crossed after its last row of a time does: it is an error, or taken as
     it is. cutoff_ns: how long before an auction its orders must have come.
-    initial_margin_frac: of the value of a position. rules, filters: what the market's rules and the venue refuse, at
+    initial_margin_frac, maintenance_margin_frac: of the value of a position, to open it and to hold it; without the
+    second it is the first. settlement_days: after how many days with rows the proceeds of a sale are settled. borrow:
+    what a short position costs, None for nothing. locate: the shares that may be sold short, None for any number.
+    rules, filters: what the market's rules and the venue refuse, at
     sending, at arrival and at execution; None for nothing.
     """
 
@@ -62,8 +72,22 @@ class TradingTerms(Config):
     crossed: Literal["error", "allow"] = "error"
     cutoff_ns: int = Field(default=0, ge=0)
     initial_margin_frac: float = Field(default=1.0, gt=0, le=1)
+    maintenance_margin_frac: float | None = Field(default=None, gt=0, le=1)
+    settlement_days: int = Field(default=0, ge=0, le=layout.LAGS)
+    borrow: Borrow | None = None
+    locate: Locate | None = None
     rules: RuleTerms | None = None
     filters: FilterTerms | None = None
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        held = self.maintenance_margin_frac
+        if held is not None and held > self.initial_margin_frac:
+            raise ValueError(
+                f"maintenance_margin_frac: got {held}; allowed: at most initial_margin_frac, "
+                f"{self.initial_margin_frac}, or opening a position would be a margin call"
+            )
+        return self
 
 
 class VenueSpec(Config):
@@ -71,7 +95,10 @@ class VenueSpec(Config):
 
     cash: units of each currency at the start; the first is the account's. fx: units of the account's currency for one
     unit of each other one, until an FX row says otherwise. terms: for every instrument without an entry in `terms_of`,
-    by instrument id. margin: `none` lets cash become negative, `check` refuses orders that free margin does not cover.
+    by instrument id. margin: `none` lets cash become negative, `check` refuses orders that free margin does not cover;
+    with `block`, `liquidate` and `stop` also, and equity below the maintenance margins is a margin call: then only what
+    reduces a position is taken, everything is closed at the next rows, or the run stops. account: in a `cash` account
+    only settled cash buys, and nothing is sold short; it needs a margin other than `none`.
     money_quantum: smallest step of money, one over a whole number. seed: of every random draw, by order. open_orders:
     how many orders may be live or under way at once; one more is refused with a reason. keep_equity: keep the equity
     after every row.
@@ -81,7 +108,8 @@ class VenueSpec(Config):
     fx: Mapping[str, Decimal] = Field(default_factory=dict)
     terms: TradingTerms = Field(default_factory=TradingTerms)
     terms_of: Mapping[str, TradingTerms] = Field(default_factory=dict)
-    margin: Literal["none", "check"] = "none"
+    margin: Literal["none", "check", "block", "liquidate", "stop"] = "none"
+    account: Literal["margin", "cash"] = "margin"
     money_quantum: Decimal = Field(default=Decimal("1e-8"), gt=0, le=1)
     seed: int = Field(default=42, ge=0, lt=2**63)
     open_orders: int = Field(default=1_024, ge=4, le=2**20)
@@ -91,6 +119,10 @@ class VenueSpec(Config):
     def _checked(self) -> Self:
         if not self.cash:
             raise ValueError("cash: got no currency; allowed: at least one, e.g. {'USD': 1000000}")
+        if self.account == "cash" and self.margin == "none":
+            raise ValueError(
+                "account: got 'cash' with margin 'none'; allowed: with 'check' or a policy that checks too"
+            )
         if 1 % self.money_quantum:
             raise ValueError(f"money_quantum: got {self.money_quantum}; allowed: 1 over a whole number, e.g. 1e-8")
         for name, units in self.cash.items():
@@ -190,7 +222,8 @@ def first_block(spec: VenueSpec, events: Events) -> Block:
         fills=16 * spec.open_orders + 8_192,
         news=32 * spec.open_orders + 16_384,
     )
-    block = new_block(terms, cash, sizes=sizes, seed=spec.seed, margin=int(spec.margin == "check"))
+    account = layout.CASH_ACCOUNT if spec.account == "cash" else 0
+    block = new_block(terms, cash, sizes=sizes, seed=spec.seed, margin=_POLICIES[spec.margin], account=account)
     for name, rate in spec.fx.items():
         table(block, "currencies")[currencies.index(name), layout.C_RATE] = int(rate * _RATE)
     bind_rules(block)
@@ -228,6 +261,10 @@ def _terms(
         flags=flags | (layout.MAY_CROSS if own.crossed == "allow" else 0),
         cutoff_ns=own.cutoff_ns,
         initial=_rate(own.initial_margin_frac),
+        maintenance=None if own.maintenance_margin_frac is None else _rate(own.maintenance_margin_frac),
+        settlement_days=own.settlement_days,
+        borrow=own.borrow.rate() if own.borrow is not None else 0,
+        locate=own.locate.words() if own.locate is not None else None,
         book=window_of(seen[1], item.id) if matcher == layout.DEPTH else None,
     )
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import load, store
-from karat.kernels.market._charges import fee_due, fee_minimum, fee_quanta, tier_volume_add
+from karat.kernels.market._charges import fee_due, fee_minimum, fee_quanta, share, tier_volume_add
 from karat.kernels.market._kinds import FEE_NONE, FEE_TIERED, OVERFLOW
 from karat.kernels.market._layout import (
     C_CASH,
@@ -41,6 +41,7 @@ from karat.kernels.market._layout import (
     I_MAKER,
     I_MARK,
     I_MIN_FEE,
+    I_MONEY,
     I_PER_LOT,
     I_POSITION,
     I_REALISED,
@@ -51,7 +52,6 @@ from karat.kernels.market._layout import (
     NONE,
     O_FEES,
     O_FILLED,
-    RATE_ONE,
 )
 from karat.kernels.market._orders import words
 
@@ -74,6 +74,12 @@ def currency_of(s: int, i: int) -> int:
     return s + 8 * (load(s, H_AT_CURRENCIES) + load(i, I_CURRENCY) * CURRENCY)
 
 
+@compiled(words(2))
+def money_at(s: int, i: int) -> int:
+    """Return the address of what the account's terms of an instrument are and did."""
+    return s + 8 * load(i, I_MONEY)
+
+
 @compiled(words(4))
 def fits(s: int, i: int, price: int, qty: int) -> int:
     """Return 1 where the value of the quantity is a number of quanta that can be held, else note the error."""
@@ -90,15 +96,6 @@ def charge(s: int, i: int, money: int) -> int:
     store(c, C_CHARGES, load(c, C_CHARGES) + money)
     store(i, I_CHARGES, load(i, I_CHARGES) + money)
     return 0
-
-
-@compiled(words(2))
-def share(notional: int, rate: int) -> int:
-    """Return notional * rate / 1e9, rounded half away from zero; exact for |rate| up to 1e9."""
-    size, per = abs(notional), abs(rate)
-    whole, part = size // RATE_ONE, size % RATE_ONE
-    charge = whole * per + (part * per + RATE_ONE // 2) // RATE_ONE
-    return charge if (notional < 0) == (rate < 0) else -charge
 
 
 @exported(words(3))

@@ -16,9 +16,10 @@ from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import add_wrap, call4, load, load_byte, load_half, mul_wrap, shift_right, store, xor
 from karat.kernels.market._account import stop_with
 from karat.kernels.market._arrivals import admit, amend, cancel, day_over, expire
+from karat.kernels.market._days import look_after
 from karat.kernels.market._depth_rows import depth_rows
 from karat.kernels.market._execute import learn, write_news
-from karat.kernels.market._gateway import ask, equity, send
+from karat.kernels.market._gateway import ask, send
 from karat.kernels.market._layout import (
     AMEND,
     ARRIVE,
@@ -46,7 +47,9 @@ from karat.kernels.market._layout import (
     H_AT_CURRENCIES,
     H_AT_FILLS,
     H_AT_QUEUE,
+    H_DUE,
     H_ERROR,
+    H_EXPOSED,
     H_FILLS,
     H_FILLS_LENGTH,
     H_GRAVE,
@@ -74,6 +77,7 @@ from karat.kernels.market._layout import (
     I_UNIT,
     INTENT,
     LARGE,
+    MARGIN_CHECK,
     MARKET,
     NEWS_FULL,
     NONE,
@@ -117,6 +121,7 @@ from karat.kernels.market._layout import (
     V_TS,
     WAITING,
 )
+from karat.kernels.market._margin import equity, judge, watch
 from karat.kernels.market._match_bars import bar
 from karat.kernels.market._match_depth import arrive_depth, depth_row, depth_trade, prevent_all
 from karat.kernels.market._match_quotes import arrive_quotes, quote, trade_print
@@ -276,6 +281,8 @@ def state_hash(s: int) -> int:
             value = mul_wrap(xor(value, load(s, k)), 1099511628211)
     for k in range(H_MARGIN_POLICY, H_NEWS_SEQUENCE + 1):
         value = mul_wrap(xor(value, load(s, k)), 1099511628211)
+    for k in range(H_DUE, H_EXPOSED):
+        value = mul_wrap(xor(value, load(s, k)), 1099511628211)
     for k in range(load(s, H_AT_CURRENCIES), load(s, H_AT_FILLS)):
         value = mul_wrap(xor(value, load(s, k)), 1099511628211)
         value = xor(value, shift_right(value, 29))
@@ -291,7 +298,7 @@ def lacking(s: int) -> int:
     most, fills = 4 * load(s, H_OPEN_ORDERS), load(s, H_FILLS)
     if fills - load(s, H_FILLS_LENGTH) < max(most + ROOM_FILLS, fills // 2):
         return FILLS_FULL
-    if load(s, H_NEWS) - load(s, H_NEWS_LENGTH) < 2 * most + ROOM_NEWS:
+    if load(s, H_NEWS) - load(s, H_NEWS_LENGTH) < 2 * most + ROOM_NEWS + load(s, H_INSTRUMENTS):
         return NEWS_FULL
     return DONE
 
@@ -301,7 +308,7 @@ def advance(s: int, v: int, until_ns: int, steps: int) -> int:
     """Take the market to a time: everything with ts <= until_ns, or so many steps; return DONE or why it stopped."""
     row, rows, times = load(s, H_ROW), load(v, V_ROWS), load(v, V_TS)
     k, intents, table = load(s, H_INTENT), load(v, V_INTENTS), load(v, V_INTENT_ROWS)
-    plain = load(v, V_EQUITY) == 0 and load(v, V_HASHES) == 0
+    plain, called = load(v, V_EQUITY) == 0 and load(v, V_HASHES) == 0, load(s, H_MARGIN_POLICY) > MARGIN_CHECK
     while steps > 0:
         if load(s, H_ERROR):
             return FAILED
@@ -315,7 +322,8 @@ def advance(s: int, v: int, until_ns: int, steps: int) -> int:
         if code != DONE:
             return code
         if m <= q and m <= t:
-            taken = depth_rows(s, v, row, min(until_ns, min(q, t)), steps) if plain else 0
+            if plain and load(s, H_EXPOSED) == 0:
+                taken = depth_rows(s, v, row, min(min(until_ns, load(s, H_DUE) - 1), min(q, t)), steps)
             row, steps = row + taken, steps - taken
             if taken == 0:
                 before = load(s, H_NOW)
@@ -324,6 +332,8 @@ def advance(s: int, v: int, until_ns: int, steps: int) -> int:
                 if load(s, H_ERROR):
                     return FAILED
                 store(s, H_NOW, m)
+                if m >= load(s, H_DUE):
+                    look_after(s, v, row)
                 if not market_row(s, v, row) or load(s, H_ERROR):  # a row may fail after its first fills
                     store(s, H_NOW, before)
                     return FAILED
@@ -331,8 +341,12 @@ def advance(s: int, v: int, until_ns: int, steps: int) -> int:
                     store(load(v, V_EQUITY), row, equity(s))
                 row += 1
                 store(s, H_ROW, row)
+            if called:
+                watch(s, v, row - 1)
         elif q <= t:
             venue_step(s)
+            if called:
+                judge(s)
         else:
             if t < load(s, H_NOW):
                 stop_with(s, E_TIME, -1 - k, t)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import call4, load, store
+from karat.kernels.market._account import money_at
+from karat.kernels.market._borrow import refused_short, short_lots, unlocated
 from karat.kernels.market._execute import end, end_one, enter, release, tell, write_news
 from karat.kernels.market._layout import (
     ACCEPTED,
@@ -46,6 +48,7 @@ from karat.kernels.market._layout import (
     I_POSITION,
     I_RULES,
     I_STATUS,
+    M_LOCATED,
     MARKET,
     MARKET_ON_CLOSE,
     MARKET_ON_OPEN,
@@ -98,6 +101,7 @@ from karat.kernels.market._layout import (
     TRAILING,
     WAITING,
 )
+from karat.kernels.market._margin import barred_by_call
 from karat.kernels.market._match_depth import own_best
 from karat.kernels.market._orders import find, instrument_at, link, order_at, unlink, words
 
@@ -139,16 +143,20 @@ def admit(s: int, i: int, o: int, ts: int) -> int:
         end_one(s, i, o, CANCELLED, CANCEL_DONE, R_OTHER_LEG, ts)
         return 0
     if waiting and (load(o, O_TIF) != GTD or load(o, O_EXPIRE) > ts):
-        enter(s, i, o, ts, ACTIVATED)
+        enter(s, i, o, ts, ACTIVATED, 0)
         return 1
     reason = barred(i, load(o, O_TYPE)) if not waiting else OK
     if reason == OK and not waiting and load(o, O_FLAGS) & REDUCE_ONLY:
         reason = R_REDUCE_ONLY if load(i, I_POSITION) * load(o, O_SIDE) >= 0 else OK
+    if reason == OK and not waiting:
+        reason = barred_by_call(s, i, load(o, O_SIDE), load(o, O_QTY) - load(o, O_FILLED), load(o, O_FLAGS))
     if reason == OK and load(o, O_TIF) == GTD and load(o, O_EXPIRE) <= ts:
         end(s, i, o, EXPIRED, EXPIRED_NEWS, R_DATE_OVER, ts)
         return 0
     if reason == OK and (load(i, I_RULES) or load(i, I_FILTERS)):
         reason = call4(load(s, H_HOOK_ORDER), s, i, o, ts)
+    if reason == OK:
+        reason = unlocated(s, i, o, ts)
     if reason == OK and load(o, O_FLAGS) & POST_ONLY and would_take(s, i, load(o, O_SIDE), load(o, O_PRICE)):
         reason = R_POST_ONLY
     if reason != OK:
@@ -156,14 +164,14 @@ def admit(s: int, i: int, o: int, ts: int) -> int:
         return 0
     if load(o, O_TYPE) == TRAILING and load(o, O_STOP) == 0 and load(i, I_LAST) != NONE:
         store(o, O_STOP, load(i, I_LAST) + load(o, O_SIDE) * load(o, O_OFFSET))
-    enter(s, i, o, ts, ACCEPTED)
+    enter(s, i, o, ts, ACCEPTED, 0)
     return 1
 
 
 @exported(words(3))
 def cancel(s: int, order_id: int, ts: int) -> int:
     """Cancel an order at the venue, or say why not."""
-    slot = find(s, order_id)
+    slot = find(s, order_id) if order_id > 0 else -1
     if slot < 0:
         reason = R_TOO_LATE if 0 < order_id <= load(s, H_LAST_ID) else R_UNKNOWN_ORDER
         return write_news(s, order_id, ts, ts, CANCEL_REJECTED, reason, 0, 0)
@@ -178,9 +186,22 @@ def cancel(s: int, order_id: int, ts: int) -> int:
 
 
 @exported(words(5))
+def _no_more(s: int, i: int, o: int, qty: int, ts: int) -> int:
+    """Return the reason why an order may not be made larger now, or 0."""
+    reason = barred_by_call(s, i, load(o, O_SIDE), qty - load(o, O_FILLED), load(o, O_FLAGS))
+    if reason != OK or load(money_at(s, i), M_LOCATED) < 0 or load(o, O_SIDE) > 0:
+        return reason
+    held, before = load(o, O_QTY), short_lots(s, i, -1)
+    store(o, O_QTY, qty)
+    after = short_lots(s, i, -1)
+    store(o, O_QTY, held)
+    return refused_short(s, i, before, after, ts)
+
+
+@exported(words(5))
 def amend(s: int, order_id: int, price: int, qty: int, ts: int) -> int:
     """Amend a live order at the venue; return 1 where its place in the market changed and must be matched again."""
-    slot = find(s, order_id)
+    slot = find(s, order_id) if order_id > 0 else -1
     if slot < 0:
         known = R_TOO_LATE if 0 < order_id <= load(s, H_LAST_ID) else R_UNKNOWN_ORDER
         write_news(s, order_id, ts, ts, AMEND_REJECTED, known, 0, 0)
@@ -201,6 +222,8 @@ def amend(s: int, order_id: int, price: int, qty: int, ts: int) -> int:
         reason = R_COMBINATION
     elif price > 0 and load(o, O_FLAGS) & POST_ONLY and would_take(s, i, load(o, O_SIDE), price):
         reason = R_POST_ONLY
+    elif qty > load(o, O_QTY):
+        reason = _no_more(s, i, o, qty, ts)
     if reason != OK:
         tell(s, o, ts, AMEND_REJECTED, reason, price, qty)
         return 0

@@ -8,7 +8,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,9 @@ class Terms:
     for no limit. Models are (kind id, parameters) as in `_assumptions`. book: (lowest tick, number of ticks) of the
     level-2 window. schedule, rules_words: dated parameters of the market's rules and the size of their record, filters:
     the record of a venue's filters; a market with any of them needs `bind_rules`. cutoff_ns: how long
-    before an auction its orders must have arrived.
+    before an auction its orders must have arrived. maintenance: None for the initial margin. settlement_days: after
+    which proceeds of a sale are settled. borrow: rate a year. locate: (lots, expires ts, recalled ts), None where any
+    may be sold short.
     """
 
     matcher: int = at.BARS
@@ -49,6 +51,10 @@ class Terms:
     flags: int = 0
     cutoff_ns: int = 0
     initial: int = at.RATE_ONE
+    maintenance: int | None = None
+    settlement_days: int = 0
+    borrow: int = 0
+    locate: tuple[int, int, int] | None = None
     book: tuple[int, int] | None = None
     schedule: tuple[int, ...] = ()
     rules_words: int = 0
@@ -66,13 +72,22 @@ class Sizes:
 
 
 def new_block(
-    terms: Sequence[Terms], cash: Sequence[int], *, sizes: Sizes | None = None, seed: int = 0, margin: int = 0
+    terms: Sequence[Terms],
+    cash: Sequence[int],
+    *,
+    sizes: Sizes | None = None,
+    seed: int = 0,
+    margin: int = at.MARGIN_NONE,
+    account: int = 0,
 ) -> Block:
     """Return the block of a market before its first event.
 
-    cash: start of each currency in its quanta; the first is the account's. margin: 1 checks buying power at sending.
+    cash: start of each currency in its quanta; the first is the account's. margin: one of the policies
+    MARGIN_*. account: CASH_ACCOUNT where only settled cash buys.
     """
     sizes = sizes or Sizes()
+    if account == at.CASH_ACCOUNT:  # it pays in full and sells nothing short
+        terms = [replace(one, initial=at.RATE_ONE, locate=(0, at.FAR, at.FAR)) for one in terms]
     slots = 1 << (2 * sizes.orders - 1).bit_length()
     starts, end = _starts(terms, len(cash), sizes, slots)
     block = np.zeros(end, dtype=np.int64)
@@ -81,6 +96,8 @@ def new_block(
     block[[at.H_QUEUE, at.H_FILLS, at.H_NEWS, at.H_MAP_MASK]] = sizes.queue, sizes.fills, sizes.news, slots - 1
     block[at.H_AT_CURRENCIES : at.H_AT_MAP + 1] = [starts[name] for name in _TABLES]
     block[[at.H_GRAVE, at.H_FREE_ORDER, at.H_TARGET_TS, at.H_MARGIN_POLICY]] = -1, 0, -at.FAR, margin
+    block[at.H_ACCOUNT] = account
+    block[[at.H_DUE, at.H_DAY_DUE, at.H_RECALL_DUE]] = _dues(terms)
     money = block[starts["currencies"] :][: len(cash) * at.CURRENCY].reshape(-1, at.CURRENCY)
     money[:, at.C_CASH] = money[:, at.C_START] = cash
     money[:, at.C_RATE] = at.RATE_ONE
@@ -123,6 +140,13 @@ def drain(block: Block, name: str) -> NDArray[np.int64]:
 _TABLES = ("currencies", "instruments", "orders", "queue", "fills", "news", "map")
 
 
+def _dues(terms: Sequence[Terms]) -> tuple[int, int, int]:
+    """Return when the account is first looked after: at the first of both, for a new day, for a recall."""
+    day = -at.FAR if any(one.settlement_days or one.borrow for one in terms) else at.FAR
+    recall = min((one.locate[2] for one in terms if one.locate is not None), default=at.FAR)
+    return min(day, recall), day, recall
+
+
 def _share_tiers(block: Block, terms: Sequence[Terms]) -> None:
     """Let instruments of one currency with the same tiered fee count one volume: it is the account's."""
     rows = table(block, "instruments")
@@ -155,7 +179,7 @@ def _words_of(terms: Terms) -> int:
     models = (terms.slippage, terms.impact, terms.queue, terms.entry, terms.response, terms.fee)
     book = 0 if terms.book is None else 2 * (at.BOOK + 2 * terms.book[1])
     rules = len(terms.schedule) + terms.rules_words + len(terms.filters)
-    return sum(len(parameters) for _, parameters in models) + book + rules
+    return sum(len(parameters) for _, parameters in models) + at.MONEY + book + rules
 
 
 def _write_terms(block: Block, number: int, terms: Terms, where: int) -> int:
@@ -181,6 +205,12 @@ def _write_terms(block: Block, number: int, terms: Terms, where: int) -> int:
         for parameter in model[1]:
             block[where] = np.float64(parameter).view(np.int64) if isinstance(parameter, float) else parameter
             where += 1
+    row[at.I_MONEY] = where
+    lots, expires, recalled = terms.locate or (-1, at.FAR, at.FAR)
+    block[where + at.M_MAINTENANCE] = terms.initial if terms.maintenance is None else terms.maintenance
+    block[[where + at.M_LAG, where + at.M_BORROW]] = terms.settlement_days, terms.borrow
+    block[where + at.M_LOCATED : where + at.M_RECALLED + 1] = lots, expires, recalled
+    where += at.MONEY
     for place, words in ((at.I_SCHEDULE, terms.schedule), (at.I_FILTERS, terms.filters)):
         if words:
             row[place] = where

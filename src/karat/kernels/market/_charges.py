@@ -1,4 +1,4 @@
-"""Money of the simulated market, compiled: fees, tiers, funding, borrow, locates. Integers only, exact rounding.
+"""Money of the simulated market, compiled: fees, tiers, funding, borrow. Integers only, exact rounding.
 
 | symbol | meaning | unit |
 |---|---|---|
@@ -14,7 +14,6 @@
 | FEE_TIERED | n, today counts, minimum, last day, total, 31 buckets, n of (volume, maker, taker) | notional * rate |
 | USER | address of an int64 function (notional, qty, maker, day) -> quanta, then the minimum | |
 | borrow | rate a year of 365 days, last ts, two remainders (0 at the start) | notional * rate * ns / year |
-| locate | lots located, lots used, expires ts, recalled ts | |
 
 Invariants:
 1. Every charge is rounded once, half away from zero, on exact integers; a rebate is the mirror image of a fee.
@@ -53,11 +52,6 @@ _LAST_DAY: Final = 3
 _TOTAL: Final = 4
 _BUCKET: Final = 5
 
-LOCATE_FINE: Final = 0
-LOCATE_TOO_FEW: Final = 1
-LOCATE_EXPIRED: Final = 2
-LOCATE_RECALLED: Final = 3
-
 
 @compiled("int64(int64, int64, int64)")
 def _share(a: int, b: int, c: int) -> int:
@@ -69,7 +63,7 @@ def _share(a: int, b: int, c: int) -> int:
 
 
 @compiled("int64(int64, int64)")
-def charge(notional: int, rate: int) -> int:
+def share(notional: int, rate: int) -> int:
     """Return notional * rate / 1e9 in quanta, rounded half away from zero; OVERFLOW when it does not fit.
 
     Both may be negative. For abs(rate) <= 1e9 the result never exceeds the notional, so only larger rates overflow.
@@ -138,13 +132,13 @@ def fee_quanta(kind: int, p: int, notional: int, qty: int, maker: int, day: int)
     not added to the tiers here, see `tier_volume_add`.
     """
     if kind == FEE_RATE:
-        return int(charge(notional, load(p, 2 - maker)))
+        return int(share(notional, load(p, 2 - maker)))
     if kind == FEE_PER_SHARE:
         fee = per_share(qty, load(p, 2 - maker))
-        most = charge(notional, load(p, 3))
+        most = share(notional, load(p, 3))
         return int(min(fee, most) if load(p, 3) > 0 and most != OVERFLOW else fee)
     if kind == FEE_TIERED:
-        return int(charge(notional, tier_rate(p, day, maker)))
+        return int(share(notional, tier_rate(p, day, maker)))
     if kind == USER:
         return int(call4(load(p, 0), notional, qty, maker, day))
     return 0
@@ -189,7 +183,7 @@ def tier_volume_add(p: int, day: int, notional: int) -> int:
 @compiled("int64(int64, int64, int64, int64)")
 def funding_quanta(position: int, mark: int, unit: int, rate: int) -> int:
     """Return what a position (lots, signed) pays at a funding time, negative when it receives; OVERFLOW."""
-    return int(charge(notional_quanta(mark, position, unit), rate))
+    return int(share(notional_quanta(mark, position, unit), rate))
 
 
 @compiled("int64(int64, int64, int64)")
@@ -214,29 +208,3 @@ def borrow_accrue(p: int, ts: int, notional: int) -> int:
     store(p, 2, coarse % YEAR_NS)
     store(p, 3, fine % RATE_ONE)
     return int(fee + coarse // YEAR_NS)
-
-
-@compiled("int64(int64, int64, int64)")
-def locate_take(p: int, ts: int, qty: int) -> int:
-    """Take `qty` lots of a locate for a short sale at `ts`; return a LOCATE code and take nothing unless fine."""
-    if ts >= load(p, 3):
-        return LOCATE_RECALLED
-    if ts >= load(p, 2):
-        return LOCATE_EXPIRED
-    if qty > load(p, 0) - load(p, 1):
-        return LOCATE_TOO_FEW
-    store(p, 1, load(p, 1) + qty)
-    return LOCATE_FINE
-
-
-@compiled("int64(int64, int64)")
-def locate_return(p: int, qty: int) -> int:
-    """Give `qty` lots back (order cancelled or short covered); return the lots still used, never below 0."""
-    store(p, 1, max(0, load(p, 1) - qty))
-    return int(load(p, 1))
-
-
-@compiled("int64(int64, int64, int64)")
-def locate_recalled(p: int, ts: int, short: int) -> int:
-    """Return the lots of a short position that must be bought back at `ts`: all of it once the lender has recalled."""
-    return short if ts >= load(p, 3) else 0

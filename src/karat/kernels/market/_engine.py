@@ -36,13 +36,13 @@ class Engine:
 @cache
 def engine() -> Engine:
     """Return the entry points, compiling what is not on disk yet."""
-    from karat.kernels.market import _advance, _gateway, _strategy
+    from karat.kernels.market import _advance, _margin, _strategy
 
     return Engine(
         _callable(_advance.advance, 4),
         _callable(_strategy.submit_row, 3),
         _callable(_strategy.follow, 3),
-        _callable(_gateway.equity, 1),
+        _callable(_margin.equity, 1),
         _callable(_advance.state_hash, 1),
     )
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import call4, load, store
-from karat.kernels.market._account import fee_of, pay_fee, stop_with, trade
+from karat.kernels.market._account import fee_of, money_at, pay_fee, stop_with, trade
 from karat.kernels.market._assumptions import latency_ns
+from karat.kernels.market._borrow import accrue
 from karat.kernels.market._kinds import PURPOSE_RESPONSE
 from karat.kernels.market._layout import (
     ACTIVATED,
@@ -78,6 +79,8 @@ from karat.kernels.market._layout import (
     I_SLIPPAGE,
     I_UNIT,
     LIVE,
+    M_BORROW,
+    M_LAG,
     N_A,
     N_B,
     N_ID,
@@ -137,6 +140,7 @@ from karat.kernels.market._orders import (
     words,
 )
 from karat.kernels.market._queue import push
+from karat.kernels.market._settle import await_settlement
 
 
 @exported(words(6))
@@ -226,6 +230,7 @@ def settle_children(s: int, i: int, o: int, ts: int) -> int:
         if load(c, O_STATE) == LIVE and load(c, O_QTY) <= 0 and load(o, O_FILLED) > 0:
             _end(s, i, c, EXPIRED, EXPIRED_NEWS, R_OTHER_LEG, ts)
         if load(c, O_STATE) == PARTIAL and load(c, O_FILLED) >= load(c, O_QTY):
+            release(i, c, load(c, O_QTY))
             unlink(s, i, c)
             store(s, H_DISTURBED, 1)
             move(c, FILLED)
@@ -301,8 +306,8 @@ def _write_fill(s: int, i: int, o: int, lots: int, price: int, maker: int, refer
     return 1
 
 
-@exported(words(5))
-def enter(s: int, i: int, o: int, ts: int, kind: int) -> int:
+@exported(words(6))
+def enter(s: int, i: int, o: int, ts: int, kind: int, reason: int) -> int:
     """Make an order live: it gets its place in time and a message goes out."""
     move(o, LIVE)
     store(o, O_ARRIVED, ts)
@@ -313,7 +318,7 @@ def enter(s: int, i: int, o: int, ts: int, kind: int) -> int:
     store(s, H_DISTURBED, 1)
     if load(o, O_TIF) == GTD and not push(s, load(o, O_EXPIRE), EXPIRE, slot_of(s, o), 0, load(o, O_ID)):
         stop_with(s, E_QUEUE_FULL, ts, 0)
-    return tell(s, o, ts, kind, 0, load(o, O_QTY), load(o, O_SENT))
+    return tell(s, o, ts, kind, reason, load(o, O_QTY), load(o, O_SENT))
 
 
 @exported(words(5))
@@ -327,7 +332,7 @@ def _activate(s: int, i: int, c: int, lots: int, ts: int) -> int:
     if load(s, H_INTRABAR):
         if load(c, O_TIF) == GTD and load(c, O_EXPIRE) <= load(i, I_BAR_END):
             return end(s, i, c, EXPIRED, EXPIRED_NEWS, R_DATE_OVER, ts)
-        enter(s, i, c, ts, ACTIVATED)
+        enter(s, i, c, ts, ACTIVATED, 0)
         store(c, O_ARRIVED, load(i, I_BAR_START))  # it sees the rest of the path that its parent saw
         if load(c, O_TYPE) == TRAILING:
             trail(c, load(i, I_PLACE))
@@ -390,11 +395,15 @@ def execute(s: int, i: int, o: int, qty: int, price: int, maker: int, reference:
     if load(i, I_RULES) and load(s, H_INTRABAR) == 0 and call4(load(s, H_HOOK_FILL), s, i, o, price):
         store(s, H_REFUSED, load(s, H_REFUSED) + 1)
         return 0
-    side, unit = load(o, O_SIDE), load(i, I_UNIT)
+    side, unit, m = load(o, O_SIDE), load(i, I_UNIT), money_at(s, i)
     realised = load(i, I_REALISED)
+    if load(m, M_BORROW):
+        accrue(s, i, ts)
     if not trade(s, i, side, lots, price):
         return 0
     notional = price * lots * unit
+    if side < 0 and load(m, M_LAG):
+        await_settlement(s, i, notional)
     fee = fee_of(s, i, o, notional, lots, maker, load(s, H_NOW))
     pay_fee(s, i, fee, notional, load(s, H_NOW))
     store(i, I_SLIPPAGE, load(i, I_SLIPPAGE) + side * (price - reference) * lots * unit)

@@ -8,26 +8,21 @@ Invariants:
 
 from __future__ import annotations
 
-from karat.kernels._jit import compiled, exported
+from karat.kernels._jit import exported
 from karat.kernels._memory import call4, load, store
-from karat.kernels.market._account import currency_of, fits, share, stop_with
+from karat.kernels.market._account import stop_with
 from karat.kernels.market._assumptions import latency_ns
-from karat.kernels.market._charges import charge
+from karat.kernels.market._borrow import unlocated
 from karat.kernels.market._execute import release, write_news
-from karat.kernels.market._kinds import OVERFLOW, PURPOSE_AMEND, PURPOSE_CANCEL, PURPOSE_SEND
+from karat.kernels.market._kinds import PURPOSE_AMEND, PURPOSE_CANCEL, PURPOSE_SEND
 from karat.kernels.market._layout import (
     AMEND_SENT,
     ARRIVE,
     ARRIVE_AMEND,
     ARRIVING,
     BARS,
-    C_CASH,
-    C_MARKED,
-    C_RATE,
     CANCEL_SENT,
-    CURRENCY,
     DOOMED,
-    E_OVERFLOW,
     E_QUEUE_FULL,
     FILLED,
     FOK,
@@ -35,32 +30,25 @@ from karat.kernels.market._layout import (
     GROUP_REDUCE,
     GTC,
     GTD,
-    H_AT_CURRENCIES,
-    H_CURRENCIES,
     H_HOOK_ORDER,
     H_INSTRUMENTS,
     H_LAST_ID,
     H_MARGIN_POLICY,
     H_ORDERS,
     H_SEED,
-    I_CURRENCY,
     I_ENTRY_AT,
     I_ENTRY_KIND,
     I_FILTERS,
-    I_INITIAL,
-    I_MARK,
     I_MATCHER,
     I_POSITION,
     I_RESERVED,
     I_RULES,
-    I_UNIT,
     IOC,
     LIMIT,
     LIMIT_ON_CLOSE,
     LIMIT_ON_OPEN,
     MARKET,
     MARKET_ON_OPEN,
-    NONE,
     O_CHILDREN,
     O_FILLED,
     O_FULL,
@@ -119,6 +107,7 @@ from karat.kernels.market._layout import (
     TRAILING,
     WAITING,
 )
+from karat.kernels.market._margin import barred_by_call, buying_power, need_of
 from karat.kernels.market._orders import (
     find,
     instrument_at,
@@ -193,56 +182,6 @@ def _kin(s: int, t: int) -> int:
     return OK
 
 
-@compiled(words(3))
-def _in_account(s: int, i: int, money: int) -> int:
-    """Return money of an instrument's currency in quanta of the account's currency."""
-    return money if load(i, I_CURRENCY) == 0 else share(money, load(currency_of(s, i), C_RATE))
-
-
-@exported(words(3))
-def _margin(s: int, i: int, t: int) -> int:
-    """Return the initial margin that the opening part of an order needs, -1 where there is no price to say.
-
-    In quanta of the account's currency, at the rate of the moment.
-    """
-    position, signed = load(i, I_POSITION), load(t, T_SIDE) * load(t, T_QTY)
-    opening = max(0, abs(position + signed) - abs(position))
-    price = load(t, T_PRICE) if load(t, T_PRICE) > 0 else load(i, I_MARK)
-    if opening == 0:
-        return 0
-    if price == NONE or not fits(s, i, price, opening):
-        return -1
-    return _in_account(s, i, share(price * opening * load(i, I_UNIT), load(i, I_INITIAL)))
-
-
-@exported(words(1))
-def equity(s: int) -> int:
-    """Return cash and positions of every currency in quanta of the account's currency, the first one."""
-    total = 0
-    for k in range(load(s, H_CURRENCIES)):
-        c = s + 8 * (load(s, H_AT_CURRENCIES) + k * CURRENCY)
-        value = load(c, C_CASH) + load(c, C_MARKED)
-        worth = value if k == 0 else charge(value, load(c, C_RATE))
-        if worth == OVERFLOW:
-            return stop_with(s, E_OVERFLOW, load(c, C_RATE), value)
-        total += worth
-    return total
-
-
-@exported(words(1))
-def free_margin(s: int) -> int:
-    """Return equity less the initial margin of every position and of every order under way."""
-    free = equity(s)
-    for k in range(load(s, H_INSTRUMENTS)):
-        i = instrument_at(s, k)
-        position = load(i, I_POSITION)
-        if position != 0:
-            held = share(abs(position) * load(i, I_MARK) * load(i, I_UNIT), load(i, I_INITIAL))
-            free -= _in_account(s, i, held)
-        free -= load(i, I_RESERVED)
-    return free
-
-
 @exported(words(5))
 def _adopt(s: int, o: int, slot: int, parent: int, ts: int) -> int:
     """Hang a child on its parent: it waits without lots until the parent fills."""
@@ -302,13 +241,15 @@ def send(s: int, t: int, ts: int) -> int:
         return _refuse(s, order_id, ts, R_COMBINATION, load(t, T_TYPE))
     if load(t, T_FLAGS) & REDUCE_ONLY and load(t, T_PARENT) == 0 and position * load(t, T_SIDE) >= 0:
         return _refuse(s, order_id, ts, R_REDUCE_ONLY, position)
-    need = 0
+    need, reason = 0, barred_by_call(s, i, load(t, T_SIDE), load(t, T_QTY), load(t, T_FLAGS))
+    if reason != OK:
+        return _refuse(s, order_id, ts, reason, position)
     if load(s, H_MARGIN_POLICY):
-        need = _margin(s, i, t)
-        free = free_margin(s)
+        need = need_of(s, i, t)
+        free = buying_power(s)
         if need < 0:
             return _refuse(s, order_id, ts, R_NO_MARKET, 0)
-        if need > free:
+        if need > max(free, 0):  # what opens nothing needs nothing, however deep the account is below
             return _refuse(s, order_id, ts, R_FUNDS, need - free)
     slot = take_slot(s, order_id)
     if slot < 0:
@@ -338,7 +279,15 @@ def send(s: int, t: int, ts: int) -> int:
         join_ring(s, slot, find(s, load(t, T_GROUP)))
         _inherit(i, o, order_at(s, find(s, load(t, T_GROUP))))
     if load(t, T_PARENT) > 0:
-        return _adopt(s, o, slot, find(s, load(t, T_PARENT)), ts)
+        _adopt(s, o, slot, find(s, load(t, T_PARENT)), ts)
+    reason = unlocated(s, i, o, ts)
+    if reason != OK:
+        release(i, o, load(o, O_QTY))
+        move(o, REJECTED)
+        retire(s, o)
+        return _refuse(s, order_id, ts, reason, load(t, T_QTY))
+    if load(t, T_PARENT) > 0:
+        return slot
     kind = load(i, I_ENTRY_KIND)
     at = ts + load(t, T_DELAY)
     if kind != 0:
@@ -352,7 +301,7 @@ def send(s: int, t: int, ts: int) -> int:
 def ask(s: int, t: int, ts: int, action: int) -> int:
     """Send a cancel or an amendment (of quantity or price, 0 keeps); what it meets is decided when it arrives."""
     order_id, at = load(t, T_ID), ts + load(t, T_DELAY)
-    slot = find(s, order_id)
+    slot = find(s, order_id) if order_id > 0 else -1
     if slot >= 0:
         o = order_at(s, slot)
         i = instrument_at(s, load(o, O_INSTRUMENT))

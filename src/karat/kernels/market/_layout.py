@@ -13,6 +13,7 @@ that a copy of the block is a snapshot and loading it is resuming. Real numbers 
 | F | fills | fill not yet read by the caller |
 | N | news | message about an order not yet read by the caller |
 | B | books | dense level-2 book |
+| M | money | instrument: margin, settlement, borrow, locate |
 | V | event columns | a table of addresses that the caller passes beside the block |
 | T | intents | row of the caller's table of intents |
 
@@ -41,10 +42,13 @@ H_MARGIN_POLICY, H_TARGET_TS, H_TARGET_EQUITY, H_NEWS_SEQUENCE = range(36, 40)
 H_SELF_TRADES, H_GRAVE, H_DISTURBED, H_INTRABAR = range(43, 47)
 H_SCRATCH: Final = 64  # one row of intents that the market writes for itself
 H_HOOK_ROW, H_HOOK_ORDER, H_HOOK_FILL, H_REFUSED = range(84, 88)  # addresses of the rules' functions, and a count
-HEADER: Final = 88
+H_DUE, H_DAY_DUE, H_RECALL_DUE, H_ACCOUNT, H_CALLED, H_CALLS, H_FORCED, H_EXPOSED = range(88, 96)
+# due: the first of the next two; called: a margin call stands; forced: orders the market sent for the account;
+# exposed: a position is or may be open, so that margin must be tested after every row (a note, not part of the hash)
+HEADER: Final = 96
 
 # -- currency
-C_CASH, C_START, C_CHARGES, C_INCOME, C_REALISED, C_MARKED, C_RATE = range(7)
+C_CASH, C_START, C_CHARGES, C_INCOME, C_REALISED, C_MARKED, C_RATE, C_UNSETTLED = range(8)
 CURRENCY: Final = 8
 
 # -- instrument
@@ -61,7 +65,8 @@ I_PLACE, I_STATUSES, I_RING = range(69, 72)  # the ring of the last statuses: ts
 STATUSES: Final = 8
 I_FEE_KIND, I_FEE_AT, I_SCHEDULE, I_RULES_DUE = range(I_RING + 4 * STATUSES, I_RING + 4 * STATUSES + 4)
 I_BUY_LOW, I_BUY_HIGH, I_SELL_LOW, I_SELL_HIGH, I_UNPLAIN = range(I_RULES_DUE + 1, I_RULES_DUE + 6)  # see `_orders`
-INSTRUMENT: Final = 112
+I_MONEY: Final = I_UNPLAIN + 1  # where its record of the account's terms begins
+INSTRUMENT: Final = 120
 # matchers
 BARS, QUOTES, DEPTH, ORDERS = range(1, 5)
 # flags of an instrument
@@ -69,6 +74,16 @@ MARK_MID: Final = 1  # value at the middle of the best quotes, not at the last t
 WHOLE_ONLY: Final = 2  # a resting order fills wholly or not at all
 HAS_STATUS: Final = 4
 MAY_CROSS: Final = 8  # the feed shows crossed books and they are to be taken as they are
+
+# -- money: what the account's terms of an instrument are and did
+M_MAINTENANCE, M_LAG, M_BORROWED, M_LOCATED, M_EXPIRES, M_RECALLED, M_BOUGHT_IN, M_FORCED = range(8)
+M_BORROW: Final = 8  # the record of `_charges.borrow_accrue`: rate, last ts, two remainders
+M_RING: Final = 12  # proceeds of sales of today and the days before that are not settled
+LAGS: Final = 5  # the longest settlement, days
+MONEY: Final = M_RING + LAGS
+# margin policies: what is done when equity is below the maintenance margin; from the second on orders need free margin
+MARGIN_NONE, MARGIN_CHECK, MARGIN_BLOCK, MARGIN_LIQUIDATE, MARGIN_STOP = range(5)
+CASH_ACCOUNT: Final = 1  # H_ACCOUNT: only settled cash buys
 
 # -- order
 O_ID, O_INSTRUMENT, O_SIDE, O_TYPE, O_TIF, O_FLAGS, O_STATE, O_QTY = range(8)
@@ -94,6 +109,7 @@ N_SEQUENCE, N_TS, N_KNOWN, N_ID, N_KIND, N_REASON, N_A, N_B = range(8)
 NEWS: Final = 8
 ACCEPTED, REJECTED_GATEWAY, REJECTED_VENUE, CANCEL_DONE, CANCEL_REJECTED, EXPIRED_NEWS = range(1, 7)
 AMENDED, AMEND_REJECTED, TRIGGERED, PREVENTED_NEWS, ACTIVATED = range(7, 12)
+MARGIN_CALL, MARGIN_MET = range(12, 14)
 
 # -- dense book: header, then bid quantities, ask quantities, consumed quantities
 B_LOW, B_SLOTS, B_BID, B_ASK = range(4)
@@ -154,7 +170,8 @@ DONE, FILLS_FULL, NEWS_FULL, FAILED = range(4)
     E_FILLS_FULL,
     E_NEWS_FULL,
     E_DEPTH_ONLY,
-) = range(16)
+    E_MARGIN_CALL,
+) = range(17)
 
 # -- reasons of rejections and expiries, 1 to 99 (the rules of markets use 100 and above)
 (
@@ -187,4 +204,9 @@ DONE, FILLS_FULL, NEWS_FULL, FAILED = range(4)
     R_PENDING,
     R_NO_MARKET,
     R_SPLIT,
-) = range(29)
+    R_MARGIN_CALL,
+    R_NO_SHORT,
+    R_LOCATE,
+    R_LOCATE_EXPIRED,
+    R_RECALLED,
+) = range(34)

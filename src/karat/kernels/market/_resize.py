@@ -24,6 +24,7 @@ _PLACES = (
     at.I_ENTRY_AT,
     at.I_RESPONSE_AT,
     at.I_FEE_AT,
+    at.I_MONEY,
     at.I_SCHEDULE,
     at.I_FILTERS,
     at.I_RULES,

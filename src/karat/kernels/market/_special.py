@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import load, store
-from karat.kernels.market._account import fits, income, share, split, stop_with
-from karat.kernels.market._charges import per_share
+from karat.kernels.market._account import income, money_at, split, stop_with
+from karat.kernels.market._borrow import accrue, split_locate
+from karat.kernels.market._charges import funding_quanta, per_share
 from karat.kernels.market._execute import end, tell
 from karat.kernels.market._layout import (
     AMENDED,
@@ -50,6 +51,7 @@ from karat.kernels.market._layout import (
     I_STATUSES,
     I_UNIT,
     LARGE,
+    M_BORROW,
     NONE,
     O_DISPLAY,
     O_FILLED,
@@ -174,6 +176,9 @@ def special(s: int, i: int, v: int, row: int, kind: int) -> int:
         if a <= 0 or b <= 0:
             return stop_with(s, E_PRICE, row, min(a, b))
         last = load(i, I_LAST)
+        if load(money_at(s, i), M_BORROW):
+            accrue(s, i, ts)
+        split_locate(s, i, a, b)
         split(s, i, a, b, load(load(v, V_PRICE), row))
         store(i, I_LAST, last if last == NONE else max(1, last * b // a))
         _split_heard(s, i, a, b)
@@ -190,11 +195,11 @@ def special(s: int, i: int, v: int, row: int, kind: int) -> int:
             price = load(i, I_MARK)
         if position == 0:
             return 1
-        if not fits(s, i, price, position):
-            return 0
-        money = -share(price * position * load(i, I_UNIT), a)
-        store(i, I_FUNDING, load(i, I_FUNDING) + money)
-        return income(s, i, money) + 1
+        money = funding_quanta(position, price, load(i, I_UNIT), a)
+        if abs(float(money)) > LARGE:  # OVERFLOW too
+            return stop_with(s, E_OVERFLOW, price, position)
+        store(i, I_FUNDING, load(i, I_FUNDING) - money)
+        return income(s, i, -money) + 1
     if kind == FX:
         if a < 1 or a >= load(s, H_CURRENCIES) or b <= 0:
             return stop_with(s, E_PRICE, row, b)

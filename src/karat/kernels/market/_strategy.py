@@ -19,6 +19,7 @@ from karat.kernels.market._layout import (
     DEPTH_BID,
     DEPTH_CLEAR,
     E_TIME,
+    H_GRAVE,
     H_LOCAL_ROW,
     H_NOW,
     I_LOCAL_BOOK,
@@ -29,7 +30,7 @@ from karat.kernels.market._layout import (
     V_QTY,
     V_ROWS,
 )
-from karat.kernels.market._orders import instrument_at, words
+from karat.kernels.market._orders import bury, instrument_at, words
 
 
 @exported(words(3))
@@ -62,4 +63,7 @@ def submit_row(s: int, t: int, ts: int) -> int:
     if ts < load(s, H_NOW):
         return stop_with(s, E_TIME, ts, load(s, H_NOW)) - 1
     store(s, H_NOW, ts)
-    return act(s, t, ts)
+    slot = act(s, t, ts)
+    if load(s, H_GRAVE) >= 0:
+        bury(s)
+    return slot

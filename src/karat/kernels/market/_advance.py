@@ -60,6 +60,7 @@ from karat.kernels.market._layout import (
     H_NEWS_SEQUENCE,
     H_NOW,
     H_OPEN_ORDERS,
+    H_PIECES,
     H_ROW,
     H_SCRATCH,
     H_SEQUENCE,
@@ -275,7 +276,7 @@ def state_hash(s: int) -> int:
 def lacking(s: int) -> int:
     """Return FILLS_FULL or NEWS_FULL where the next step might not have room for its records, else DONE."""
     most = 4 * load(s, H_OPEN_ORDERS)
-    if load(s, H_FILLS) - load(s, H_FILLS_LENGTH) < most + ROOM_FILLS:
+    if load(s, H_FILLS) - load(s, H_FILLS_LENGTH) < most * load(s, H_PIECES) + ROOM_FILLS:
         return FILLS_FULL
     if load(s, H_NEWS) - load(s, H_NEWS_LENGTH) < 2 * most + ROOM_NEWS:
         return NEWS_FULL

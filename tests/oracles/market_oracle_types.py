@@ -51,6 +51,8 @@ class OracleInstrument:
     response: int = 0
     mark_mid: bool = False
     whole_only: bool = False
+    fills: tuple[int, tuple[float, ...]] = (0, ())  # model of partial fills, none: all at once
+    gamma: float = 0.0  # ticks by which a lot moves all later prices
 
 
 @dataclass(eq=False)

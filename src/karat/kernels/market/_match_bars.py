@@ -185,7 +185,7 @@ def _take(s: int, i: int, o: int, place: int, maker: int, ts: int) -> int:
         return 0
     store(i, I_PLACE, place)
     begin_chance(i, o)
-    got = 1
+    got, offered = 1, min(left, wanted)
     while got > 0:
         lots = portion(s, i, o, min(left, wanted))
         price = slipped(s, i, o, place, max(lots, 0), 1) if as_market(o) == 1 else place
@@ -194,7 +194,7 @@ def _take(s: int, i: int, o: int, place: int, maker: int, ts: int) -> int:
         store(i, I_BAR_LEFT, left)
         if piecewise == 0 or left <= 0:
             break
-    if got <= 0 or piecewise:
+    if offered > 0 and (got <= 0 or piecewise):
         store(o, O_BAR, load(i, I_BAR_END))
     return 1
 

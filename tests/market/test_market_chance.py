@@ -1,4 +1,4 @@
-"""Partial fills by chance in the matching: their distribution, their bounds, and the same market however it is driven."""
+"""Partial fills by chance in the matching: distribution, bounds, and the same market however it is driven."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_way_of_driving_changes_nothing(matcher: int) -> None:
 
 @pytest.mark.parametrize("matcher", [QUOTES, DEPTH])
 def test_the_comparison_sees_a_planted_fault(matcher: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A market that draws anew for every level, or that numbers its chances otherwise, is found."""
+    """A market that numbers its pieces otherwise is found."""
     made = [by_chance(varied(Seeded(seed), Options(matcher=matcher))) for seed in range(20)]
     monkeypatch.setattr(market_oracle_chance, "MOST", 65)
     assert any(difference(one) for one in made)

@@ -1,4 +1,4 @@
-"""How well a run of the event market could judge each rule of its market: exact, approximated or not evaluable, and why.
+"""How well a run of the event market could judge each rule: exact, approximated or not evaluable, and why.
 
 Invariants:
 1. A rule is `exact` only where the data showed everything that it needs, in every session of the run.

@@ -17,8 +17,8 @@ from karat.market._fees import Fee, RateFee, TieredFee
 from karat.market._impact import AlmgrenChrissImpact, Impact, NoImpact
 from karat.market._latency import Latency, NoLatency
 from karat.market._queue import FullFills, PartialFills, Queue, RiskAverseQueue
-from karat.market._slippage import NoSlippage, Slippage
 from karat.market._rulebook import filter_words
+from karat.market._slippage import NoSlippage, Slippage
 from karat.market._venue_rules import NO_RULES, RuleTerms, breaker_record
 
 _RATE: Final = Decimal(layout.RATE_ONE)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from scipy import stats
@@ -23,6 +24,7 @@ from market_scenarios import Options, Scenario, Seeded
 
 from karat.core import ConfigError
 from karat.kernels.market import _layout as k
+from karat.kernels.market._kinds import USER
 from karat.market import PoissonBetaFills, VenueSpec
 
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
@@ -191,6 +193,18 @@ def test_without_a_model_no_word_of_chance_is_touched() -> None:
     chance = compiled(by_chance(made))
     chance.advance()
     assert chance.block[k.H_PIECES] == 64
+
+
+@pytest.mark.skipif(JIT_OFF, reason="numba compiles nothing now")
+@pytest.mark.req("SIM-03")
+def test_a_users_function_decides_the_pieces() -> None:
+    """Half of what is open, rounded up, in the first two pieces of each chance: 10 lots are 5, 3, then 1 and 1."""
+    half = numba.cfunc("int64(int64, int64, int64, int64)")(
+        lambda left, piece, order, word: (left + 1) // 2 if piece % 64 < 2 else 0
+    )
+    events = [quote(0, 99, 1, 101, 99), quote(10, 99, 1, 101, 99)]
+    made = Scenario(({"matcher": QUOTES, "fills": (USER, (half.address,))},), (0,), events, [market(1, 1, BUY, 10)])
+    assert of_id(played(compiled(made)), 1) == [(1, 5), (1, 3), (10, 1), (10, 1)]
 
 
 @pytest.mark.req("SIM-03")

@@ -187,16 +187,6 @@ def partial_next(kind: int, p: int, seed: int, key: int, remaining: int, k: int)
     return min(max(lots, 1), remaining)
 
 
-@compiled("int64(int64, int64, int64, int64, int64, int64)")
-def partial_plan(kind: int, p: int, seed: int, key: int, qty: int, k: int) -> int:
-    """Return the lots of piece k of an attempt that began with `qty` lots open; the pieces never exceed `qty`."""
-    remaining, lots = qty, 0
-    for j in range(PIECES * (k // PIECES), k + 1):
-        lots = partial_next(kind, p, seed, key, remaining, j)
-        remaining -= lots
-    return lots
-
-
 @compiled("int64(int64, int64, int64, int64, int64, int64, int64)")
 def slippage_ticks(kind: int, p: int, side: int, price: int, qty: int, seed: int, key: int) -> int:
     """Return the ticks, 0 or more, by which a fill is worse than `price`: the fill is at price + side * ticks.

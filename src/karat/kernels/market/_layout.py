@@ -82,7 +82,12 @@ O_GROUP_MODE, O_SENT, O_ARRIVED, O_SEQUENCE, O_FRONT, O_TRADED, O_NOTIONAL = ran
 O_NEXT, O_PREVIOUS, O_TRIGGERED, O_LOCAL, O_PENDING, O_SHOWN = range(24, 30)
 O_RING, O_SIBLING, O_CHARGES, O_RESPONSES, O_CHILDREN, O_FULL, O_RETIRED, O_RESERVED = range(32, 40)
 O_FEES, O_ABOVE, O_TAKEN = range(40, 43)  # taken: lots that other legs of a reducing list have had
-O_ATTEMPT, O_PIECE, O_PIECE_LEFT, O_BAR = 23, 30, 31, 43  # chances to trade, see `_chance`; the last bar that gave one
+O_ATTEMPT, O_PIECE, O_PIECE_LEFT, O_BAR = (
+    23,
+    30,
+    31,
+    43,
+)  # chances to trade, see `_chance`; end of the bar of the last, plus one
 ORDER: Final = 44
 
 # -- queue: a binary heap ordered by (ts, sequence)

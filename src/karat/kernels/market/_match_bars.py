@@ -195,7 +195,7 @@ def _take(s: int, i: int, o: int, place: int, maker: int, ts: int) -> int:
         if piecewise == 0 or left <= 0:
             break
     if offered > 0 and (got <= 0 or piecewise):
-        store(o, O_BAR, load(i, I_BAR_END))
+        store(o, O_BAR, load(i, I_BAR_END) + 1)
     return 1
 
 
@@ -296,7 +296,7 @@ def _walking(i: int, o: int) -> int:
     """Return 1 where the order sees the path of this bar, had no chance in it, and still has lots to trade."""
     live = load(o, O_STATE) == LIVE or load(o, O_STATE) == PARTIAL
     here = load(o, O_ARRIVED) <= load(i, I_BAR_START) and load(o, O_TYPE) < MARKET_ON_OPEN
-    here = here and load(o, O_BAR) != load(i, I_BAR_END)
+    here = here and load(o, O_BAR) != load(i, I_BAR_END) + 1
     return 1 if live and here and load(o, O_FILLED) < load(o, O_QTY) else 0
 
 

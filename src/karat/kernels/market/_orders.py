@@ -43,7 +43,6 @@ from karat.kernels.market._layout import (
     LIMIT,
     LIVE,
     NONE,
-    O_BAR,
     O_CHILDREN,
     O_ID,
     O_NEXT,
@@ -159,7 +158,6 @@ def take_slot(s: int, order_id: int) -> int:
     store(o, O_NEXT, -1)
     store(o, O_PREVIOUS, -1)
     store(o, O_RING, slot)
-    store(o, O_BAR, NONE)
     table, mask = s + 8 * load(s, H_AT_MAP), load(s, H_MAP_MASK)
     k = _mixed(order_id) & mask
     while load(table, k) != 0:

@@ -42,6 +42,8 @@ def terms_of(keywords: dict[str, Any]) -> Terms:
         minimum_fee=keywords.get("min_fee", 0),
         slippage=slip,
         queue=(1, ()),
+        fills=keywords.get("fills", (0, ())),
+        impact=(3, (0.0, 0.0, keywords["gamma"])) if keywords.get("gamma") else (0, ()),
         cutoff_ns=keywords.get("cutoff", 0),
         **{name: keywords[name] for name in MONEY_TERMS if name in keywords},
         flags=flags | at.MAY_CROSS,

@@ -388,7 +388,8 @@ def test_a_run_is_written_and_shown(tmp_path: Path) -> None:
     run = play(bars([10.0] * 3), [Order(1, 10, "A.X", "buy", 7)], spec(RateFee(taker_bps=5)))
     root = run.write(tmp_path / "run")
     assert sorted(path.name for path in root.iterdir()) == [
-        "equity.parquet", "fills.parquet", "messages.parquet", "positions.parquet", "run.json",
+        "equity.parquet", "fills.parquet", "messages.parquet", "positions.parquet",
+        "rules_evaluated.parquet", "run.json",
     ]  # fmt: skip
     assert pl.read_parquet(root / "fills.parquet").equals(run.fills)
     facts = json.loads((root / "run.json").read_text())

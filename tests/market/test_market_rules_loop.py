@@ -13,7 +13,6 @@ from karat.data import (
     VENUE_FILTERS,
     Events,
     Instrument,
-    events_from_bars,
     events_from_quotes,
     events_from_rows,
     events_from_trades,
@@ -239,16 +238,36 @@ def test_a_spec_asks_for_the_filters_of_a_venue() -> None:
     assert reasons(day(), spec, *orders) == ["min_qty", "min_notional", ""]
 
 
-def test_rules_that_never_applied_are_said_and_rules_on_bars_are_refused() -> None:
+def test_rules_that_never_applied_are_said() -> None:
     spec = VenueSpec(terms=TradingTerms(rules=RuleTerms()))
     events = day(status=False)
     run_ = simulate(events, intents_on(events, [Order(1, OPEN + 10, "A.XNYS", "buy", 5)]), spec)
     assert any("rules never applied to A.XNYS" in note for note in run_.notes)
-    bars = events_from_bars(
-        {"ts": [1, 2], "open": [9.0, 9.0], "close": [9.0, 9.0]} | {"high": [9.0, 9.0], "low": [9.0, 9.0]}, STOCK
-    )
-    with pytest.raises(InputError, match="spec.terms.rules: got 'rules for A.XNYS on bars'"):
-        simulate(bars, intents_on(bars, []), spec)
+    assert set(run_.rules_evaluated["evaluation"]) == {"not evaluable"}
+
+
+def test_quotes_and_trades_show_the_rules_exactly_or_say_why_not() -> None:
+    spec = VenueSpec(terms=TradingTerms(rules=RuleTerms()))
+    found = simulate(day(), intents_on(day(), []), spec).rules_evaluated
+    assert dict(found.select("rule", "evaluation").iter_rows()) == {
+        "short_sale_trigger": "exact",
+        "short_sale_price": "approximated",
+        "price_bands": "exact",
+        "pauses": "exact",
+        "halts": "exact",
+        "ticks": "exact",
+    }
+    assert "before the first session" in found.filter(rule="short_sale_price")["why"][0]
+    silent = day().take(np.flatnonzero(day().kind != at.TRADE))
+    unseen = simulate(silent, intents_on(silent, []), spec).rules_evaluated
+    assert unseen.filter(rule="price_bands").row(0) == ("A.XNYS", "price_bands", "not evaluable", "no trade was shown")
+
+
+def test_rules_need_to_know_what_is_matched() -> None:
+    rows = [{"ts": OPEN, "kind": "status", "a": at.OPEN, "b": OPEN, "c": CLOSE}]
+    events = events_from_rows(rows, STOCK)
+    with pytest.raises(InputError, match="spec.terms.matching: got 'auto'; nothing tells yet whether A.XNYS"):
+        simulate(events, intents_on(events, []), VenueSpec(terms=TradingTerms(rules=RuleTerms())))
 
 
 def test_a_snapshot_keeps_what_the_rules_know() -> None:

@@ -56,6 +56,7 @@ class _Run:
         self.venue.matched = self._matched
         self.rows, self.intents = rows, intents
         self.books = {i: Book(self.venue, i) for i, terms in enumerate(instruments) if terms.matcher != BARS}
+        self.venue.move_book = lambda i, ticks: self.books[i].move(ticks) if i in self.books else None
         self.broker = Broker(self.venue)
         self.gateway = Gateway(self.venue, self.books, self.broker)
         self.states: list[tuple[str, int, int, Any]] = []

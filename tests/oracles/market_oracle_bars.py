@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from market_oracle_chance import Chance
 from market_oracle_orders import Venue
 from market_oracle_types import AUCTION, ON_CLOSE, ON_OPEN, SILENT, STOP_LIKE, TRIGGERED_TYPES, Order, slipped
 
@@ -45,14 +46,17 @@ class BarWalk:
     """One bar of one instrument, evaluated once."""
 
     def __init__(self, venue: Venue, bar: Bar) -> None:
-        self.venue, self.bar = venue, bar
+        moved = venue.moved(bar.instrument, bar.prices[2])
+        o, h, low, c = (price + moved for price in bar.prices)
+        self.venue, self.bar, self.close = venue, replace(bar, prices=(o, h, low, c)), bar.prices[3]
+        self.had: set[int] = set()  # orders that had their one chance of this bar
         self.terms = venue.instruments[bar.instrument]
         self.left: int | None = None  # lots that the bar can still give, None: no limit
         if bar.volume == 0:
             self.left = 0
         elif bar.volume > 0 and self.terms.participation is not None:
             self.left = bar.volume * self.terms.participation // k.RATE_ONE
-        self.at = bar.prices[0]
+        self.at = self.bar.prices[0]
         self.walkers: list[Order] = []
         self.joined: list[Order] = []
 
@@ -69,7 +73,8 @@ class BarWalk:
             venue.join = self._join
             self._walk()
             venue.join = None
-        venue.last[bar.instrument] = venue.account.mark[bar.instrument] = bar.prices[3]
+        close = self.close + venue.moved(bar.instrument, self.close)
+        venue.last[bar.instrument] = venue.account.mark[bar.instrument] = close
         if not venue.statuses[bar.instrument]:
             venue.schedule(bar.end, lambda: venue.expire_day(bar.instrument))
 
@@ -143,13 +148,17 @@ class BarWalk:
                 self.venue.end(order, k.CANCELLED, k.R_REDUCE_ONLY)
             return
         price = slipped(self.terms, at, order.side) if order.market_like else at
+        chance = Chance(self.venue, order)
+        done = chance.fill(lots, price, maker, at)
         if self.left is not None:
-            self.left -= lots
-        self.venue.fill(order, lots, price, maker, at)
+            self.left -= done
+        if chance.piecewise:
+            self.had.add(order.id)
 
     # -- a leg of the path
     def _live(self) -> list[Order]:
-        return [o for o in self.walkers + self.joined if o.resting and o.type not in AUCTION and o.rest > 0]
+        mine = [o for o in self.walkers + self.joined if o.id not in self.had]
+        return [o for o in mine if o.resting and o.type not in AUCTION and o.rest > 0]
 
     def _leg(self, end: int, rest: tuple[int, ...]) -> None:
         """Walk from the present price to `end`; `rest` are the corners still to come, `end` first."""

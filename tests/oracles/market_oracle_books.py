@@ -7,6 +7,7 @@ and it is never longer than what is displayed there later (the risk-averse model
 
 from __future__ import annotations
 
+from market_oracle_chance import Chance
 from market_oracle_orders import Venue
 from market_oracle_types import DEPTH, SILENT, TRIGGERED_TYPES, Order, slipped
 
@@ -71,9 +72,11 @@ class Book:
             return fault
         kind = row["kind"]
         if kind in PRINTS:
-            self._print(row["price"], row["qty"], HITS[kind])
+            moved = self.venue.moved(self.i, row["price"])
+            self._print(row["price"] + moved, row["qty"], HITS[kind])
         elif kind == k.QUOTE:
-            self._quote({1: {row["price"]: row["qty"]}, -1: {row["a"]: row["b"]}})
+            moved = self.venue.moved(self.i, row["price"])
+            self._quote({1: {row["price"] + moved: row["qty"]}, -1: {row["a"] + moved: row["b"]}})
         elif kind == k.DEPTH_CLEAR:
             self.depth = {1: {}, -1: {}}
         else:
@@ -98,6 +101,12 @@ class Book:
             self.venue.account.mark[self.i] = last
         elif not printed and bid is not None and ask is not None:
             self.venue.account.mark[self.i] = (bid + ask) // 2
+
+    def move(self, ticks: int) -> None:
+        """Move what is quoted, the bid to one tick at least."""
+        bid = self.best(1)
+        ticks = ticks if bid is None else max(ticks, 1 - bid)
+        self.depth = {side: {at + ticks: lots for at, lots in own.items()} for side, own in self.depth.items()}
 
     # -- own orders
     def _by_age(self) -> list[Order]:
@@ -131,8 +140,10 @@ class Book:
                 for at in self.offers(order) if order.resting else ():
                     lots = self._allowed(order, min(order.rest, self.depth[-side][at]))
                     if lots:
-                        self._use(-side, at, lots)
-                        self.venue.fill(order, lots, order.price, True, order.price)
+                        before = order.filled
+                        Chance(self.venue, order).fill(lots, order.price, True, order.price)
+                        at = min(self.depth[-side]) if side > 0 else max(self.depth[-side])  # own fills move it
+                        self._use(-side, at, order.filled - before)
 
     def _level(self, side: int, price: int, lots: int) -> None:
         self.depth[side].pop(price, None)
@@ -159,7 +170,7 @@ class Book:
         lots = self._allowed(order, min(lots, order.rest))
         order.front = 0
         if lots:
-            self.venue.fill(order, lots, order.price, True, order.price)
+            Chance(self.venue, order).fill(lots, order.price, True, order.price)
 
     # -- a print
     def _print(self, price: int, lots: int, hits: tuple[int, ...]) -> None:
@@ -237,21 +248,22 @@ class Book:
 
     def _take(self, order: Order) -> None:
         """Walk the opposite side; an own resting order is met where its price is better than all outside."""
-        reference = self.best(-order.side)
+        reference, chance = self.best(-order.side), Chance(self.venue, order)
         while order.resting and order.rest:
             own, outside = self._own_opposite(order), self.offers(order)
             if own and (not outside or order.side * (outside[0] - own[0].price) > 0):
-                if not self._meet(order, own[0]):
+                if not self._meet(order, own[0], chance):
                     return
             elif outside:
                 at = outside[0]
                 lots = self._allowed(order, min(order.rest, self.depth[-order.side][at]))
+                lots = chance.lots(lots)
                 if not lots:
                     return
                 self._use(-order.side, at, lots)
                 slips = order.market_like and not self.deep
                 price = slipped(self.terms, at, order.side) if slips else at
-                self.venue.fill(order, lots, price, False, at if reference is None else reference)
+                chance.fill(lots, price, False, at if reference is None or not self.deep else reference)
             else:
                 return
 
@@ -260,7 +272,7 @@ class Book:
         own = [rest for rest in self._by_price(-order.side) if rest.rest]
         return own if order.market_like else [rest for rest in own if order.side * (order.price - rest.price) >= 0]
 
-    def _meet(self, order: Order, rest: Order) -> bool:
+    def _meet(self, order: Order, rest: Order, chance: Chance) -> bool:
         if order.stp != k.STP_NONE:
             prevent(self.venue, order, rest)
             return True
@@ -268,10 +280,10 @@ class Book:
         if not other:
             return True
         lots = self._allowed(order, min(order.rest, other))
-        if lots:
-            self.venue.fill(order, lots, rest.price, False, rest.price)
-            self.venue.fill(rest, lots, rest.price, True, rest.price)
-        return lots > 0
+        done = chance.fill(chance.lots(lots), rest.price, False, rest.price)
+        if done:
+            self.venue.fill(rest, done, rest.price, True, rest.price)
+        return done > 0
 
     def _use(self, side: int, price: int, lots: int) -> None:
         self.depth[side][price] -= lots

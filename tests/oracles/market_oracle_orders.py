@@ -12,6 +12,12 @@ from market_oracle_types import NEWS_OF_STATE, STOP_LIKE, Fill, News, OracleInst
 from karat.kernels.market import _layout as k
 
 
+def nearest(ticks: float) -> int:
+    """Return the nearest whole number, a half away from zero."""
+    size = int(abs(ticks) + 0.5)
+    return size if ticks >= 0 else -size
+
+
 class Venue:
     """Everything that the matchers change: orders, account, queue, fills and news of one run."""
 
@@ -28,6 +34,9 @@ class Venue:
         self.arrivals = 0
         self.last: list[int | None] = [None] * len(instruments)
         self.statuses: list[list[tuple[int, int, int, int]]] = [[] for _ in instruments]
+        self.chances: dict[int, int] = {}  # order: chances to trade so far
+        self.shift = [0.0] * len(instruments)
+        self.move_book: Callable[[int, int], None] = lambda i, ticks: None
         self.ambiguous = 0
         self.ambiguous_money = 0
         self.join: Callable[[Order], None] | None = None  # set while a bar walks its path
@@ -78,6 +87,7 @@ class Venue:
                 position,
             )
         )
+        self._move(i, order.side * lots)
         order.filled += lots
         order.state = k.FILLED if order.filled >= order.nominal else k.PARTIAL
         self._legs_after_fill(order, lots)
@@ -86,6 +96,24 @@ class Venue:
                 self.activate(child)
         if order.over:
             self._finish_children(order)
+
+    def moved(self, i: int, lowest: int) -> int:
+        """Return the ticks to add to prices whose lowest was recorded as this: none falls below one tick."""
+        return max(nearest(self.shift[i]), 1 - lowest)
+
+    def _move(self, i: int, lots: int) -> None:
+        """Let a fill move the last price, the mark, what is quoted, and everything later."""
+        before, gamma = nearest(self.shift[i]), self.instruments[i].gamma
+        if not gamma:
+            return
+        self.shift[i] += (1 if lots > 0 else -1) * (gamma * abs(lots))
+        ticks, last, mark = nearest(self.shift[i]) - before, self.last[i], self.account.mark[i]
+        if ticks and last is not None:
+            self.last[i] = max(1, last + ticks)
+        if ticks and mark is not None:
+            self.account.mark[i] = max(1, mark + ticks)
+        if ticks:
+            self.move_book(i, ticks)
 
     def trigger(self, order: Order) -> None:
         order.triggered = True

@@ -56,6 +56,8 @@ class OracleInstrument:
     settlement_days: int = 0
     borrow: int = 0
     locate: tuple[int, int, int] | None = None  # lots, expiry, recall
+    fills: tuple[int, tuple[float, ...]] = (0, ())  # model of partial fills, none: all at once
+    gamma: float = 0.0  # ticks by which a lot moves all later prices
 
 
 @dataclass(eq=False)

@@ -107,18 +107,16 @@ class DailyLimitRule:
     limit_bps: int
 
 
-@dataclass(frozen=True, slots=True)
-class VenueFilters:
-    """Order filters of one venue and symbol; None switches a limit off.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterTerms:
+    """Order filters as a venue publishes them for a symbol; None switches a limit off.
 
     Prices in quote currency, quantities in base units. Multipliers apply to the venue's average price: `bid_` to buy
     orders, `ask_` to sell orders. A notional limit is checked on market orders, at the average price, only if flagged.
     """
 
-    since: dt.date
-    source: str
-    venue: str
-    symbol: str
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
     min_price: Decimal | None = None
     max_price: Decimal | None = None
     price_step: Decimal | None = None
@@ -139,6 +137,16 @@ class VenueFilters:
             _positive(f"filters.{name}", getattr(self, name))
         for name in ("max_notional", "bid_up", "bid_down", "ask_up", "ask_down"):
             _positive(f"filters.{name}", getattr(self, name))
+
+
+@dataclass(frozen=True, slots=True)
+class VenueFilters(FilterTerms):
+    """The filters of one venue and symbol since a date, with their source."""
+
+    since: dt.date
+    source: str
+    venue: str
+    symbol: str
 
 
 Dated = ShortSaleRule | PriceBandRule | CircuitBreakerRule | TickRule | DailyLimitRule | VenueFilters

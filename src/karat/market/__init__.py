@@ -6,6 +6,7 @@ other ways into it. The target panel (`Bars`, target weights or quantities, `Mar
 by bar; `sweep` runs many settings. docs/concepts/market.md tells every assumption of both, and what is not simulated.
 """
 
+from karat.data import FilterTerms
 from karat.kernels import Decisions
 from karat.market._attribution import attribution
 from karat.market._bars import Bars, bars_from_panel
@@ -78,7 +79,7 @@ from karat.market._strategy import Context, run_strategy
 from karat.market._summary import describe_run, latency_buckets, run_facts
 from karat.market._sweep import Sweep, sweep
 from karat.market._venue import TradingTerms, VenueSpec
-from karat.market._venue_rules import FilterTerms, RuleTerms
+from karat.market._venue_rules import RuleTerms
 
 __all__ = [
     "PROFILES",

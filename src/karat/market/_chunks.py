@@ -23,7 +23,7 @@ from karat.market._market import Market
 from karat.market._orders import Intents
 from karat.market._record import MarketRun
 from karat.market._strategy import Context, Strategy
-from karat.market._venue import Range, VenueSpec, matcher_of, window_of
+from karat.market._venue import Range, VenueSpec, check_impact, matcher_of, window_of
 
 _DECLARED: Final = ("instruments", "basis", "price_quanta", "lot_quanta", "locked")
 _COLUMNS: Final = ("ts", "known_at", "kind", "price", "qty", "instrument", "a", "b", "c", "d")
@@ -135,6 +135,7 @@ class _ChunkMarket(Market):
         if int(row[at.I_MATCHER]) != found and self.block[at.H_LAST_ID]:
             why, words = f"orders were sent before the first such row of {name} came", "'bars', 'quotes' or 'depth'"
             raise InputError("terms.matching", "auto", allowed=words, why=why, fix="say what it will be matched on")
+        check_impact(self.spec.of(self.events.instruments[number]), name, found or before or at.BARS)
         row[at.I_MATCHER] = self._matched[number] = found
 
 

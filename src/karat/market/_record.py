@@ -22,8 +22,11 @@ import polars as pl
 from karat.data import Events
 from karat.kernels.market import Block, engine, table, without_session
 from karat.kernels.market import layout as at
+from karat.kernels.market._rules_layout import B_HALTS
+from karat.market._compliance import NOT_EVALUABLE
 from karat.market._orders import TYPES, Ints
 from karat.market._reasons import REASONS
+from karat.market._rules_evaluated import rules_evaluated
 from karat.market._venue import VenueSpec, unit_of
 
 EVENTS: Final = {
@@ -262,7 +265,17 @@ class MarketRun:
             "executions_refused_by_rules": int(self.block[at.H_REFUSED]),
             "margin_calls": int(self.block[at.H_CALLS]),
             "forced_fills": dict(forced.group_by("cause").len().sort("cause").iter_rows()),
+            "market_wide_halts": self._halts(),
         }
+
+    @cached_property
+    def rules_evaluated(self) -> pl.DataFrame:
+        """How well each rule could be judged on this data: instrument, rule, evaluation, why.
+
+        evaluation: `exact`, `approximated` or `not evaluable`. Empty where no instrument has rules or filters.
+        """
+        members = self.events.instruments
+        return rules_evaluated(self.block, [item.id for item in members], [self.spec.of(item) for item in members])
 
     @property
     def state_hash(self) -> int:
@@ -299,6 +312,11 @@ class MarketRun:
             )
         if facts["forced_fills"].get("recalled"):
             found.append(f"{facts['forced_fills']['recalled']} fill(s) bought in what a lender had recalled.")
+        unknown = self.rules_evaluated.filter(pl.col("evaluation") == NOT_EVALUABLE)
+        for name, own in unknown.group_by("instrument", maintain_order=True):
+            found.append(
+                f"Rules of {name[0]} that could not be evaluated: {', '.join(own['rule'])}; not seen, not passed."
+            )
         short = [name for name, row in self.money.items() if row["cash"] < 0]
         if short:
             found.append(f"Cash ended below zero in {', '.join(short)}: interest is not simulated.")
@@ -310,10 +328,10 @@ class MarketRun:
         return int(((news[:, at.N_KIND] == at.ACCEPTED) & (news[:, at.N_B] > end)).sum())
 
     def write(self, folder: str | Path) -> Path:
-        """Write fills, messages, equity and positions as Parquet, the telemetry as JSON; return the folder."""
+        """Write fills, messages, equity, positions and rules as Parquet, the telemetry as JSON; return the folder."""
         root = Path(folder)
         root.mkdir(parents=True, exist_ok=True)
-        for name in ("fills", "messages", "equity", "positions"):
+        for name in ("fills", "messages", "equity", "positions", "rules_evaluated"):
             getattr(self, name).write_parquet(root / f"{name}.parquet")
         money = {name: {key: str(value) for key, value in row.items()} for name, row in self.money.items()}
         facts = {"telemetry": self.telemetry, "money": money, "notes": self.notes, "spec": self.spec.model_dump()}
@@ -326,6 +344,10 @@ class MarketRun:
         cells = "".join(f"<tr><td>{key}</td><td>{value}</td></tr>" for key, value in money.items())
         notes = "".join(f"<li>{note}</li>" for note in self.notes)
         return f"<table>{cells}</table><ul>{notes}</ul>{self.fills.head(20)._repr_html_()}"
+
+    def _halts(self) -> int:
+        index = int(self.block[at.H_INDEX]) - 1
+        return 0 if index < 0 else int(self.block[table(self.block, "instruments")[index, at.I_BREAKER] + B_HALTS])
 
     def _fill_rate(self, accepted: pl.DataFrame) -> float | None:
         """Return the share of the lots of accepted orders that was filled; an amended order counts as amended."""

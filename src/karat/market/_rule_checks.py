@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from karat.core import NS_PER_SECOND, InputError
-from karat.data import VenueFilters
+from karat.data import FilterTerms
 from karat.kernels.market import _rules_layout as words
 from karat.market._reasons import REASONS
 from karat.market._rulebook import Listing, Rounding, day_ns, filter_words, whole
@@ -95,7 +95,7 @@ def check_luld_bands(
 
 
 def check_filters(
-    filters: VenueFilters, side: int, qty: Price, price: Price | None = None, *, average: Price | None = None
+    filters: FilterTerms, side: int, qty: Price, price: Price | None = None, *, average: Price | None = None
 ) -> Verdict:
     """Return whether a venue's filters accept an order: side +1 buy or -1 sell, no price for a market order.
 

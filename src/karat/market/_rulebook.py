@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karat.core import NS_PER_DAY, NS_PER_SECOND, InputError
-from karat.data import MARKET_RULES, PRICE_CATEGORIES, MarketRules, PriceBandRule, ShortSaleRule, TickRule, VenueFilters
+from karat.data import MARKET_RULES, PRICE_CATEGORIES, FilterTerms, MarketRules, PriceBandRule, ShortSaleRule, TickRule
 from karat.kernels.market import _rules_layout as words
 
 Ints = NDArray[np.int64]
@@ -88,7 +88,7 @@ def breaker_words(rules: MarketRules = MARKET_RULES) -> Ints:
     return record
 
 
-def filter_words(filters: VenueFilters, *, tick: Decimal, lot: Decimal) -> Ints:
+def filter_words(filters: FilterTerms, *, tick: Decimal, lot: Decimal) -> Ints:
     """Return the filters' record for prices in ticks and quantities in lots.
 
     Raises:

@@ -69,6 +69,7 @@ class RulesEngine:
         size = words.rules_words(self.listing.ring)
         breaker, schedule = breaker_words(rules), rule_schedule(self.listing, rules)
         self._block = np.concatenate([np.zeros(size, dtype=np.int64), breaker, schedule])
+        self._question = np.zeros(words.QUESTION_WORDS, dtype=np.int64)
         self._r = int(self._block.ctypes.data)
         self._m = self._r + 8 * size
         self._p = self._m + 8 * words.BREAKER_WORDS
@@ -143,7 +144,8 @@ class RulesEngine:
         self._at(ts)
         best = self._best(bid, ask)
         market, limit = int(price is None), 0 if price is None else price
-        code = self._kernel.rules_order(self._r, ts, _side(side), int(short), int(exempt), market, limit, *best)
+        question = (_side(side), int(short), int(exempt), market, limit, *best, 0)
+        code = self._kernel.rules_order(self._r, ts, self._asked(question))
         return Verdict(REASONS[code])
 
     def execution(
@@ -161,7 +163,8 @@ class RulesEngine:
         """Say whether an order may execute at a price; `displayed_above`: it was first displayed above the bid."""
         self._at(ts)
         best, above = self._best(bid, ask), int(displayed_above)
-        code = self._kernel.rules_execution(self._r, ts, _side(side), int(short), int(exempt), price, *best, above)
+        question = (_side(side), int(short), int(exempt), 0, price, *best, above)
+        code = self._kernel.rules_execution(self._r, ts, self._asked(question))
         return Verdict(REASONS[code])
 
     def replay(self, events: Iterable[Mapping[str, Any]]) -> list[int | None]:
@@ -217,6 +220,11 @@ class RulesEngine:
             raise InputError("event.kind", kind, allowed=EVENT_KINDS)
         answer = (self.start if kind == "session" else getattr(self, str(kind)))(**event)
         return answer.code if isinstance(answer, Verdict) else None
+
+    def _asked(self, question: Sequence[int]) -> int:
+        """Write a question down for the kernel, in the order of the Q_ words; return its address."""
+        self._question[:] = question
+        return int(self._question.ctypes.data)
 
     def _best(self, bid: int | None, ask: int | None) -> Sequence[int]:
         """Return the given quote as words, or the last one where none is given."""

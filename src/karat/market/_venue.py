@@ -10,14 +10,15 @@ from typing import Any, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from karat.core import NS_PER_SECOND, Config, InputError
-from karat.data import Events, Instrument
+from karat.data import Events, FilterTerms, Instrument
 from karat.kernels.market import Block, Model, Sizes, Terms, bind_rules, layout, new_block, table
 from karat.market._fees import Borrow, Fee, Locate, RateFee, TieredFee
-from karat.market._impact import Impact, NoImpact
+from karat.market._impact import AlmgrenChrissImpact, Impact, NoImpact
 from karat.market._latency import Latency, NoLatency
-from karat.market._queue import Queue, RiskAverseQueue
+from karat.market._queue import FullFills, PartialFills, Queue, RiskAverseQueue
+from karat.market._rulebook import filter_words
 from karat.market._slippage import NoSlippage, Slippage
-from karat.market._venue_rules import FilterTerms, RuleTerms
+from karat.market._venue_rules import NO_RULES, RuleTerms, breaker_record
 
 _RATE: Final = Decimal(layout.RATE_ONE)
 _STEP: Final = Decimal("1e-9")
@@ -45,13 +46,14 @@ Range = tuple[int, int]
 class TradingTerms(Config):
     """What one instrument costs and how its orders are matched.
 
-    matching: what its orders are matched on; `auto` takes what the events hold of it. fee, slippage, impact, queue:
-    models; instruments of one currency with equal tiers of 30-day volume share that volume. entry, response: delays of
-    orders to the venue and of its answers. participation_frac: share of a bar's volume that own orders may have
-    together; None for no limit. Bars without a volume have no limit either, which is noted. whole_fills: a resting
-    order on level 2 fills wholly or not at all. mark: what a position is worth at: the last trade, or the middle of the
-    best quotes. crossed: what a book that stays crossed after its last row of a time does: it is an error, or taken as
-    it is. cutoff_ns: how long before an auction its orders must have come.
+    matching: what its orders are matched on; `auto` takes what the events hold of it. fee, slippage, impact, queue,
+    fills (how much of what is offered an order gets): models; instruments of one currency with equal tiers of 30-day
+    volume share that volume. entry, response: delays of orders to the venue and of its answers. participation_frac:
+    share of a bar's volume that own orders may have together; None for no limit. Bars without a volume have no limit
+    either, which is noted. whole_fills: a resting order on level 2 fills wholly or not at all. mark: what a position is
+    worth at: the last trade, or the middle of the best quotes. crossed: what a book that stays crossed after its last
+    row of a time does: it is an error, or taken as it is. cutoff_ns: how long before an auction its orders must have
+    come.
     initial_margin_frac, maintenance_margin_frac: of the value of a position, to open it and to hold it; without the
     second it is the first. settlement_days: after how many days with rows the proceeds of a sale are settled. borrow:
     what a short position costs, None for nothing. locate: the shares that may be sold short, None for any number.
@@ -64,6 +66,7 @@ class TradingTerms(Config):
     slippage: Slippage = Field(default_factory=NoSlippage)
     impact: Impact = Field(default_factory=NoImpact)
     queue: Queue = Field(default_factory=RiskAverseQueue)
+    fills: PartialFills = Field(default_factory=FullFills)
     entry: Latency = Field(default_factory=NoLatency)
     response: Latency = Field(default_factory=NoLatency)
     participation_frac: float | None = Field(default=None, gt=0, le=1)
@@ -87,6 +90,11 @@ class TradingTerms(Config):
                 f"maintenance_margin_frac: got {held}; allowed: at most initial_margin_frac, "
                 f"{self.initial_margin_frac}, or opening a position would be a margin call"
             )
+        if self.whole_fills and self.fills.kind != "full":
+            raise ValueError(
+                f"fills: got {self.fills.kind}; allowed: full, with whole_fills; a resting order cannot fill both "
+                "wholly and in pieces; leave one of them out"
+            )
         return self
 
 
@@ -101,7 +109,8 @@ class VenueSpec(Config):
     only settled cash buys, and nothing is sold short; it needs a margin other than `none`.
     money_quantum: smallest step of money, one over a whole number. seed: of every random draw, by order. open_orders:
     how many orders may be live or under way at once; one more is refused with a reason. keep_equity: keep the equity
-    after every row.
+    after every row. breaker_index: id of the instrument whose trades or bars set market-wide halts, which stop every
+    instrument whose rules have `circuit_breakers`; None for none.
     """
 
     cash: Mapping[str, Decimal] = Field(default_factory=lambda: {"USD": Decimal(1_000_000)})
@@ -114,6 +123,7 @@ class VenueSpec(Config):
     seed: int = Field(default=42, ge=0, lt=2**63)
     open_orders: int = Field(default=1_024, ge=4, le=2**20)
     keep_equity: bool = True
+    breaker_index: str | None = None
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
@@ -213,6 +223,7 @@ def first_block(spec: VenueSpec, events: Events) -> Block:
     for name in spec.terms_of:
         if name not in ids:
             raise InputError("spec.terms_of", name, allowed=ids)
+    _check_index(spec, events)
     currencies, seen = list(spec.cash), events.contents
     terms = [_terms(spec, events, number, currencies, seen[number]) for number in range(len(ids))]
     cash = [int(units / spec.money_quantum) for units in spec.cash.values()]
@@ -237,17 +248,19 @@ def _terms(
     if item.currency not in currencies:
         raise InputError("spec.cash", currencies, why=f"{item.id} trades in {item.currency}", fix="give it cash, or 0")
     own, unit = spec.of(item), unit_of(spec, events, number)
-    matcher = matcher_of(events, number, seen[0], own.matching) or layout.BARS
+    found = matcher_of(events, number, seen[0], own.matching)
+    matcher = found or layout.BARS
     flags = (layout.MARK_MID if own.mark == "mid" else 0) | (layout.WHOLE_ONLY if own.whole_fills else 0)
     tick, lot = events.price_quanta[number], events.lot_quanta[number]
-    if own.rules is not None and matcher == layout.BARS:
-        why = "bars show neither quotes nor trades, so that none of them could be applied as it is written"
-        raise InputError("spec.terms.rules", f"rules for {item.id} on bars", why=why, fix="leave them out")
-    schedule, size = own.rules.words(tick) if own.rules is not None else ((), 0)
+    check_impact(own, item.id, matcher)
+    rules, is_index = own.rules, item.id == spec.breaker_index
+    schedule, size = _rule_words(rules or NO_RULES, events, number, found) if rules or is_index else ((), 0)
     return Terms(
         schedule=schedule,
         rules_words=size,
-        filters=own.filters.words(tick, lot) if own.filters is not None else (),
+        filters=tuple(filter_words(own.filters, tick=tick, lot=lot).tolist()) if own.filters is not None else (),
+        breaker=breaker_record() if is_index else (),
+        under_breaker=spec.breaker_index is not None and rules is not None and rules.circuit_breakers,
         matcher=matcher,
         unit=unit,
         currency=currencies.index(item.currency),
@@ -255,6 +268,7 @@ def _terms(
         slippage=own.slippage.record(),
         impact=own.impact.record(),
         queue=own.queue.record(),
+        fills=own.fills.record(),
         entry=own.entry.record(),
         response=own.response.record(),
         fee=_fee(spec, own.fee, events, number),
@@ -267,6 +281,47 @@ def _terms(
         locate=own.locate.words() if own.locate is not None else None,
         book=window_of(seen[1], item.id) if matcher == layout.DEPTH else None,
     )
+
+
+def _rule_words(rules: RuleTerms, events: Events, number: int, matcher: int | None) -> tuple[tuple[int, ...], int]:
+    """Return the schedule of an instrument's rules and the size of their record, as far as its data can show them."""
+    item = events.instruments[number]
+    if matcher is None:
+        why = f"nothing tells yet whether {item.id} is matched on bars, quotes or depth, and rules depend on it"
+        raise InputError("spec.terms.matching", "auto", allowed="'bars', 'quotes' or 'depth'", why=why)
+    return rules.words(events.price_quanta[number], on_bars=matcher == layout.BARS)
+
+
+def check_impact(terms: TradingTerms, name: str, matcher: int) -> None:
+    """Refuse permanent impact on displayed depth.
+
+    Raises:
+        InputError: impact that moves later prices, for an instrument with a book.
+    """
+    impact = terms.impact
+    if matcher == layout.DEPTH and isinstance(impact, AlmgrenChrissImpact) and impact.gamma_ticks:
+        why = f"orders in {name} walk displayed depth: the walk is their impact, and none is added on top of it"
+        fix = "set gamma_ticks to 0, or give quotes or bars"
+        raise InputError("spec.terms.impact.gamma_ticks", impact.gamma_ticks, allowed="0", why=why, fix=fix)
+
+
+def _check_index(spec: VenueSpec, events: Events) -> None:
+    """Refuse an index that is not there, is matched on depth, or that nobody's rules listen to."""
+    if spec.breaker_index is None:
+        return
+    found = {item.id: item for item in events.instruments}
+    if spec.breaker_index not in found:
+        raise InputError("spec.breaker_index", spec.breaker_index, allowed=list(found))
+    number = list(found).index(spec.breaker_index)
+    matching = spec.of(found[spec.breaker_index]).matching
+    if matcher_of(events, number, events.contents[number][0], matching) == layout.DEPTH:
+        why = "the values of an index are trades or bars, not a book"
+        raise InputError("spec.breaker_index", spec.breaker_index, why=why, fix="give it trades or bars")
+    if not any((rules := spec.of(item).rules) is not None and rules.circuit_breakers for item in events.instruments):
+        why = "no instrument has rules that its halts could stop"
+        raise InputError(
+            "spec.breaker_index", spec.breaker_index, why=why, fix="set rules in the terms, or leave it out"
+        )
 
 
 def _fee(spec: VenueSpec, fee: Fee, events: Events, number: int) -> Model:

@@ -64,6 +64,7 @@ from karat.kernels.market._layout import (
     H_NEWS_SEQUENCE,
     H_NOW,
     H_OPEN_ORDERS,
+    H_PIECES,
     H_ROW,
     H_SCRATCH,
     H_SEQUENCE,
@@ -296,7 +297,7 @@ def lacking(s: int) -> int:
     One order may walk many levels in one step, so half of the table of fills is kept free for it.
     """
     most, fills = 4 * load(s, H_OPEN_ORDERS), load(s, H_FILLS)
-    if fills - load(s, H_FILLS_LENGTH) < max(most + ROOM_FILLS, fills // 2):
+    if fills - load(s, H_FILLS_LENGTH) < max(most * load(s, H_PIECES) + ROOM_FILLS, fills // 2):
         return FILLS_FULL
     if load(s, H_NEWS) - load(s, H_NEWS_LENGTH) < 2 * most + ROOM_NEWS + load(s, H_INSTRUMENTS):
         return NEWS_FULL

@@ -46,6 +46,7 @@ from karat.kernels.market._kinds import (
     LATENCY_LOGNORMAL,
     LATENCY_RECORDED,
     PARTIAL_POISSON_BETA,
+    PIECES,
     PURPOSE_FILL_COUNT,
     PURPOSE_FILL_RATIO,
     PURPOSE_SLIPPAGE,
@@ -61,9 +62,6 @@ from karat.kernels.market._wide import mul_div
 RATE_ONE: Final = 1_000_000_000
 MICRO: Final = 1_000_000.0
 """A user's queue function works in millionths of a lot, because its arguments are whole numbers."""
-
-PIECES: Final = 64
-"""Largest number of pieces in one attempt; a Poisson(3) number above it has probability below 1e-60."""
 
 _LONGEST_NS: Final = 4.0e18
 _MOST_TICKS: Final = 9.0e15
@@ -187,16 +185,6 @@ def partial_next(kind: int, p: int, seed: int, key: int, remaining: int, k: int)
         return 0
     lots = int(partial_ratio(kind, p, seed, key, k) * remaining + 0.5)
     return min(max(lots, 1), remaining)
-
-
-@compiled("int64(int64, int64, int64, int64, int64, int64)")
-def partial_plan(kind: int, p: int, seed: int, key: int, qty: int, k: int) -> int:
-    """Return the lots of piece k of an attempt that began with `qty` lots open; the pieces never exceed `qty`."""
-    remaining, lots = qty, 0
-    for j in range(PIECES * (k // PIECES), k + 1):
-        lots = partial_next(kind, p, seed, key, remaining, j)
-        remaining -= lots
-    return lots
 
 
 @compiled("int64(int64, int64, int64, int64, int64, int64, int64)")

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karat.kernels.market import _layout as at
-from karat.kernels.market._kinds import FEE_TIERED
+from karat.kernels.market._kinds import FEE_TIERED, PIECES
+from karat.kernels.market._rules_layout import MWCB_BYTES
 
 Block = NDArray[np.int64]
 Model = tuple[int, tuple[int | float, ...]]
@@ -28,10 +29,11 @@ class Terms:
     unit: money quanta of one tick of one lot. participation: share of a bar's volume that own orders may have, None
     for no limit. Models are (kind id, parameters) as in `_assumptions`. book: (lowest tick, number of ticks) of the
     level-2 window. schedule, rules_words: dated parameters of the market's rules and the size of their record, filters:
-    the record of a venue's filters; a market with any of them needs `bind_rules`. cutoff_ns: how long
-    before an auction its orders must have arrived. maintenance: None for the initial margin. settlement_days: after
-    which proceeds of a sale are settled. borrow: rate a year. locate: (lots, expires ts, recalled ts), None where any
-    may be sold short.
+    the record of a venue's filters; a market with any of them needs `bind_rules`. breaker: the record of market-wide
+    halts, of the one instrument whose prices set them, which needs rules of its own; under_breaker: halted by it.
+    cutoff_ns: how long before an auction its orders must have arrived. maintenance: None for the initial margin.
+    settlement_days: after which proceeds of a sale are settled. borrow: rate a year. locate: (lots, expires ts,
+    recalled ts), None where any may be sold short.
     """
 
     matcher: int = at.BARS
@@ -48,6 +50,7 @@ class Terms:
     entry: Model = NO_MODEL
     response: Model = NO_MODEL
     fee: Model = NO_MODEL
+    fills: Model = NO_MODEL
     flags: int = 0
     cutoff_ns: int = 0
     initial: int = at.RATE_ONE
@@ -59,6 +62,8 @@ class Terms:
     schedule: tuple[int, ...] = ()
     rules_words: int = 0
     filters: tuple[int, ...] = ()
+    breaker: tuple[int, ...] = ()
+    under_breaker: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,14 +90,16 @@ def new_block(
     cash: start of each currency in its quanta; the first is the account's. margin: one of the policies
     MARGIN_*. account: CASH_ACCOUNT where only settled cash buys.
     """
-    sizes = sizes or Sizes()
     if account == at.CASH_ACCOUNT:  # it pays in full and sells nothing short
         terms = [replace(one, initial=at.RATE_ONE, locate=(0, at.FAR, at.FAR)) for one in terms]
+    pieces = PIECES if any(one.fills[0] for one in terms) else 1
+    sizes = _sizes(sizes or Sizes(), pieces)
     slots = 1 << (2 * sizes.orders - 1).bit_length()
     starts, end = _starts(terms, len(cash), sizes, slots)
     block = np.zeros(end, dtype=np.int64)
     block[[at.H_MAGIC, at.H_WORDS, at.H_SEED, at.H_NOW]] = at.MAGIC, end, seed, -at.FAR
     block[[at.H_CURRENCIES, at.H_INSTRUMENTS, at.H_ORDERS]] = len(cash), len(terms), sizes.orders
+    block[at.H_PIECES] = pieces
     block[[at.H_QUEUE, at.H_FILLS, at.H_NEWS, at.H_MAP_MASK]] = sizes.queue, sizes.fills, sizes.news, slots - 1
     block[at.H_AT_CURRENCIES : at.H_AT_MAP + 1] = [starts[name] for name in _TABLES]
     block[[at.H_GRAVE, at.H_FREE_ORDER, at.H_TARGET_TS, at.H_MARGIN_POLICY]] = -1, 0, -at.FAR, margin
@@ -109,6 +116,7 @@ def new_block(
     for number, one in enumerate(terms):
         where = _write_terms(block, number, one, where)
     _share_tiers(block, terms)
+    _put_under_breaker(block, terms)
     return block
 
 
@@ -147,6 +155,36 @@ def _dues(terms: Sequence[Terms]) -> tuple[int, int, int]:
     return min(day, recall), day, recall
 
 
+def _sizes(sizes: Sizes, pieces: int) -> Sizes:
+    """Return the sizes with room for the pieces that one step can give every order, and for the answers to them."""
+    if pieces == 1:
+        return sizes
+    return replace(
+        sizes,
+        fills=max(sizes.fills, 5 * pieces * sizes.orders),
+        queue=sizes.queue + pieces * sizes.orders,
+    )
+
+
+def _put_under_breaker(block: Block, terms: Sequence[Terms]) -> None:
+    """Let the index and the instruments that it can halt know where the breaker's record lies."""
+    rows = table(block, "instruments")
+    index = next((number for number, one in enumerate(terms) if one.breaker), None)
+    if index is None:
+        return
+    block[at.H_INDEX] = index + 1
+    for number, one in enumerate(terms):
+        if number != index and one.under_breaker:
+            rows[number, at.I_BREAKER] = rows[index, at.I_BREAKER]
+        if one.under_breaker:
+            tie_breaker(block, rows[number])
+
+
+def tie_breaker(block: Block, row: Block) -> None:
+    """Write into an instrument's record of rules how far it is from there to the breaker's."""
+    block[int(row[at.I_RULES]) + MWCB_BYTES] = 8 * (int(row[at.I_BREAKER]) - int(row[at.I_RULES]))
+
+
 def _share_tiers(block: Block, terms: Sequence[Terms]) -> None:
     """Let instruments of one currency with the same tiered fee count one volume: it is the account's."""
     rows = table(block, "instruments")
@@ -176,9 +214,9 @@ def _starts(terms: Sequence[Terms], currencies: int, sizes: Sizes, slots: int) -
 
 
 def _words_of(terms: Terms) -> int:
-    models = (terms.slippage, terms.impact, terms.queue, terms.entry, terms.response, terms.fee)
+    models = (terms.slippage, terms.impact, terms.queue, terms.entry, terms.response, terms.fee, terms.fills)
     book = 0 if terms.book is None else 2 * (at.BOOK + 2 * terms.book[1])
-    rules = len(terms.schedule) + terms.rules_words + len(terms.filters)
+    rules = len(terms.schedule) + terms.rules_words + len(terms.filters) + len(terms.breaker)
     return sum(len(parameters) for _, parameters in models) + at.MONEY + book + rules
 
 
@@ -200,6 +238,7 @@ def _write_terms(block: Block, number: int, terms: Terms, where: int) -> int:
         (at.I_ENTRY_KIND, at.I_ENTRY_AT, terms.entry),
         (at.I_RESPONSE_KIND, at.I_RESPONSE_AT, terms.response),
         (at.I_FEE_KIND, at.I_FEE_AT, terms.fee),
+        (at.I_FILLS_KIND, at.I_FILLS_AT, terms.fills),
     ):
         row[kind], row[place] = model[0], where
         for parameter in model[1]:
@@ -211,7 +250,11 @@ def _write_terms(block: Block, number: int, terms: Terms, where: int) -> int:
     block[[where + at.M_LAG, where + at.M_BORROW]] = terms.settlement_days, terms.borrow
     block[where + at.M_LOCATED : where + at.M_RECALLED + 1] = lots, expires, recalled
     where += at.MONEY
-    for place, words in ((at.I_SCHEDULE, terms.schedule), (at.I_FILTERS, terms.filters)):
+    for place, words in (
+        (at.I_SCHEDULE, terms.schedule),
+        (at.I_FILTERS, terms.filters),
+        (at.I_BREAKER, terms.breaker),
+    ):
         if words:
             row[place] = where
             block[where : where + len(words)] = words

@@ -14,7 +14,7 @@ from karat.kernels._memory import call4, load, store
 from karat.kernels.market._account import fee_of, money_at, pay_fee, stop_with, trade
 from karat.kernels.market._assumptions import latency_ns
 from karat.kernels.market._borrow import accrue
-from karat.kernels.market._kinds import PURPOSE_RESPONSE
+from karat.kernels.market._kinds import IMPACT_ALMGREN_CHRISS, PURPOSE_RESPONSE
 from karat.kernels.market._layout import (
     ACTIVATED,
     ARRIVE,
@@ -68,6 +68,7 @@ from karat.kernels.market._layout import (
     I_BAR_END,
     I_BAR_START,
     I_FILLED,
+    I_IMPACT_KIND,
     I_LOCAL_POSITION,
     I_PLACE,
     I_POSITION,
@@ -141,6 +142,7 @@ from karat.kernels.market._orders import (
 )
 from karat.kernels.market._queue import push
 from karat.kernels.market._settle import await_settlement
+from karat.kernels.market._shift import move_prices
 
 
 @exported(words(6))
@@ -392,7 +394,7 @@ def execute(s: int, i: int, o: int, qty: int, price: int, maker: int, reference:
         return 0
     if load(s, H_FILLS_LENGTH) >= load(s, H_FILLS):
         return stop_with(s, E_FILLS_FULL, ts, load(s, H_FILLS))
-    if load(i, I_RULES) and load(s, H_INTRABAR) == 0 and call4(load(s, H_HOOK_FILL), s, i, o, price):
+    if load(i, I_RULES) and call4(load(s, H_HOOK_FILL), s, i, o, price):
         store(s, H_REFUSED, load(s, H_REFUSED) + 1)
         return 0
     side, unit, m = load(o, O_SIDE), load(i, I_UNIT), money_at(s, i)
@@ -423,6 +425,8 @@ def execute(s: int, i: int, o: int, qty: int, price: int, maker: int, reference:
     at = s + 8 * (load(s, H_AT_FILLS) + (load(s, H_FILLS_LENGTH) - 1) * FILL)
     store(at, F_FEE, fee)
     store(at, F_REALISED, load(i, I_REALISED) - realised)
+    if load(i, I_IMPACT_KIND) == IMPACT_ALMGREN_CHRISS:
+        move_prices(s, i, side * lots)
     _spread(s, i, o, lots, ts)
     retire(s, o)
     return lots

@@ -23,6 +23,8 @@ QUEUE_LOG: Final = 3
 
 PARTIAL_NONE: Final = 0
 PARTIAL_POISSON_BETA: Final = 1
+PIECES: Final = 64
+"""Largest number of pieces in one attempt; a Poisson(3) number above it has probability below 1e-60."""
 
 SLIPPAGE_NONE: Final = 0
 SLIPPAGE_TICKS: Final = 1

@@ -40,6 +40,9 @@ H_QUEUE_LENGTH, H_FILLS_LENGTH, H_NEWS_LENGTH, H_FREE_ORDER, H_OPEN_ORDERS, H_FI
 H_AT_CURRENCIES, H_AT_INSTRUMENTS, H_AT_ORDERS, H_AT_QUEUE, H_AT_FILLS, H_AT_NEWS, H_AT_MAP, H_MAP_MASK = range(28, 36)
 H_MARGIN_POLICY, H_TARGET_TS, H_TARGET_EQUITY, H_NEWS_SEQUENCE = range(36, 40)
 H_SELF_TRADES, H_GRAVE, H_DISTURBED, H_INTRABAR = range(43, 47)
+H_INDEX: Final = 47  # number of the instrument whose prices set market-wide halts, plus one
+H_QUESTION: Final = 48  # what the rules are asked about an order, eight words, see `_rules_layout`
+H_PIECES: Final = 56  # fills that one chance to trade can give an order
 H_SCRATCH: Final = 64  # one row of intents that the market writes for itself
 H_HOOK_ROW, H_HOOK_ORDER, H_HOOK_FILL, H_REFUSED = range(84, 88)  # addresses of the rules' functions, and a count
 H_DUE, H_DAY_DUE, H_RECALL_DUE, H_ACCOUNT, H_CALLED, H_CALLS, H_FORCED, H_EXPOSED = range(88, 96)
@@ -59,8 +62,10 @@ I_PER_LOT, I_MIN_FEE, I_SLIP_KIND, I_SLIP_AT, I_QUEUE_KIND, I_QUEUE_AT, I_ENTRY_
 I_RESPONSE_KIND, I_RESPONSE_AT, I_BOOK, I_LOCAL_BOOK, I_RULES, I_FILTERS, I_FLAGS, I_TRADED = range(32, 40)
 I_FILLED, I_OPEN_NS, I_CLOSE_NS, I_CUTOFF, I_AMBIGUOUS, I_AMBIGUOUS_MONEY, I_BID_USED, I_ASK_USED = range(40, 48)
 I_INITIAL, I_LOCAL_POSITION, I_FUNDING, I_DIVIDEND, I_WITHOUT_VOLUME = range(48, 53)
+I_SHIFT, I_BREAKER = range(53, 55)  # ticks that own fills have moved the prices (float64), where the breaker lies
 I_PRIOR_CLOSE, I_BAR_START, I_SESSION_OPEN, I_SESSION_CLOSE, I_MATCHER, I_RESERVED = range(55, 61)
 I_REST_LOW, I_REST_HIGH, I_IMPACT_KIND, I_IMPACT_AT, I_NUMBER, I_ARRIVAL = range(61, 67)
+I_FILLS_KIND, I_FILLS_AT = range(67, 69)
 I_PLACE, I_STATUSES, I_RING = range(69, 72)  # the ring of the last statuses: ts, status, open, close each
 STATUSES: Final = 8
 I_FEE_KIND, I_FEE_AT, I_SCHEDULE, I_RULES_DUE = range(I_RING + 4 * STATUSES, I_RING + 4 * STATUSES + 4)
@@ -92,6 +97,12 @@ O_GROUP_MODE, O_SENT, O_ARRIVED, O_SEQUENCE, O_FRONT, O_TRADED, O_NOTIONAL = ran
 O_NEXT, O_PREVIOUS, O_TRIGGERED, O_LOCAL, O_PENDING, O_SHOWN = range(24, 30)
 O_RING, O_SIBLING, O_CHARGES, O_RESPONSES, O_CHILDREN, O_FULL, O_RETIRED, O_RESERVED = range(32, 40)
 O_FEES, O_ABOVE, O_TAKEN = range(40, 43)  # taken: lots that other legs of a reducing list have had
+O_ATTEMPT, O_PIECE, O_PIECE_LEFT, O_BAR = (
+    23,
+    30,
+    31,
+    43,
+)  # chances to trade, see `_chance`; end of the bar of the last, plus one
 ORDER: Final = 44
 
 # -- queue: a binary heap ordered by (ts, sequence)

@@ -13,10 +13,11 @@ Invariants:
 from __future__ import annotations
 
 from karat.kernels._jit import compiled, exported
-from karat.kernels._memory import load, load_half, store
+from karat.kernels._memory import call4, load, load_half, store
 from karat.kernels.market._account import mark, stop_with
 from karat.kernels.market._assumptions import impact_ticks, slippage_ticks
-from karat.kernels.market._execute import end, end_one, execute, room, tell
+from karat.kernels.market._chance import begin_chance, portion, take_chance
+from karat.kernels.market._execute import end, end_one, room, tell
 from karat.kernels.market._layout import (
     DAY_OVER,
     DOOMED,
@@ -33,6 +34,7 @@ from karat.kernels.market._layout import (
     GROUP_CANCEL,
     H_DISTURBED,
     H_ERROR,
+    H_HOOK_ORDER,
     H_INTRABAR,
     H_OPEN_ORDERS,
     H_SEED,
@@ -44,6 +46,7 @@ from karat.kernels.market._layout import (
     I_BAR_LEFT,
     I_BAR_START,
     I_CUTOFF,
+    I_FILLS_KIND,
     I_FLAGS,
     I_HEAD,
     I_IMPACT_AT,
@@ -55,6 +58,7 @@ from karat.kernels.market._layout import (
     I_REST_HIGH,
     I_REST_LOW,
     I_RING,
+    I_RULES,
     I_SESSION_CLOSE,
     I_SESSION_OPEN,
     I_SLIP_AT,
@@ -71,6 +75,7 @@ from karat.kernels.market._layout import (
     MARKET_ON_OPEN,
     NONE,
     O_ARRIVED,
+    O_BAR,
     O_FILLED,
     O_FLAGS,
     O_GROUP_MODE,
@@ -113,6 +118,7 @@ from karat.kernels.market._layout import (
 )
 from karat.kernels.market._orders import order_at, slot_of, trading, trail, words
 from karat.kernels.market._queue import push
+from karat.kernels.market._shift import shift_ticks
 
 UNLIMITED = 2**60
 
@@ -165,26 +171,32 @@ def trigger(s: int, i: int, o: int, ts: int) -> int:
     return 1
 
 
-@exported(words(7))
-def _take(s: int, i: int, o: int, price: int, maker: int, reference: int, ts: int) -> int:
-    """Fill what the order may still have of the bar, at once or not at all where it says so."""
-    left, tif = load(i, I_BAR_LEFT), load(o, O_TIF)
-    wanted = room(s, i, o, load(o, O_QTY))
-    if tif == FOK and min(left, wanted) < load(o, O_QTY) - load(o, O_FILLED):
+@exported(words(6))
+def _take(s: int, i: int, o: int, place: int, maker: int, ts: int) -> int:
+    """Fill what the order may still have of the bar, at once or not at all where it says so.
+
+    One that takes any price gets the place moved by slippage and by the impact of what it takes. An order that chance
+    or a rule has kept from its lots has had its chance of this bar.
+    """
+    left, wanted, piecewise = load(i, I_BAR_LEFT), room(s, i, o, load(o, O_QTY)), load(i, I_FILLS_KIND)
+    if load(o, O_TIF) == FOK and min(left, wanted) < load(o, O_QTY) - load(o, O_FILLED):
         return end(s, i, o, EXPIRED, EXPIRED_NEWS, R_ALL_OR_NONE, ts)
     if left <= 0:
         return 0
-    store(i, I_PLACE, reference)
-    lots = execute(s, i, o, min(left, wanted), price, maker, reference, ts)
-    store(i, I_BAR_LEFT, left - lots)
-    return lots
-
-
-@exported(words(5))
-def _take_any(s: int, i: int, o: int, price: int, ts: int) -> int:
-    """Fill a market-like order at a price moved by slippage and by the impact of what it takes."""
-    lots = min(load(i, I_BAR_LEFT), room(s, i, o, load(o, O_QTY)))
-    return _take(s, i, o, slipped(s, i, o, price, max(lots, 0), 1), 0, price, ts)
+    store(i, I_PLACE, place)
+    begin_chance(i, o)
+    got, offered = 1, min(left, wanted)
+    while got > 0:
+        lots = portion(s, i, o, min(left, wanted))
+        price = slipped(s, i, o, place, max(lots, 0), 1) if as_market(o) == 1 else place
+        got = take_chance(s, i, o, lots, price, maker, place, ts)
+        left, wanted = left - got, room(s, i, o, load(o, O_QTY))
+        store(i, I_BAR_LEFT, left)
+        if piecewise == 0 or left <= 0:
+            break
+    if offered > 0 and (got <= 0 or piecewise):
+        store(o, O_BAR, load(i, I_BAR_END) + 1)
+    return 1
 
 
 @compiled(words(2))
@@ -211,9 +223,7 @@ def at_point(s: int, i: int, o: int, price: int, ts: int) -> int:
         return 0
     if as_market(o) == 0:
         trigger(s, i, o, ts)
-    if as_market(o) == 1:
-        return _take_any(s, i, o, price, ts)
-    return _take(s, i, o, price, 0, price, ts) if _reached(o, price) else 0
+    return _take(s, i, o, price, 0, ts) if _reached(o, price) else 0
 
 
 @exported(words(5))
@@ -283,9 +293,10 @@ def _sort(o: int) -> int:
 
 @compiled(words(2))
 def _walking(i: int, o: int) -> int:
-    """Return 1 where the order sees the path of this bar and still has lots to trade."""
+    """Return 1 where the order sees the path of this bar, had no chance in it, and still has lots to trade."""
     live = load(o, O_STATE) == LIVE or load(o, O_STATE) == PARTIAL
     here = load(o, O_ARRIVED) <= load(i, I_BAR_START) and load(o, O_TYPE) < MARKET_ON_OPEN
+    here = here and load(o, O_BAR) != load(i, I_BAR_END) + 1
     return 1 if live and here and load(o, O_FILLED) < load(o, O_QTY) else 0
 
 
@@ -322,9 +333,7 @@ def _reach(s: int, i: int, o: int, place: int, ts: int) -> int:
         trigger(s, i, o, ts)
         if as_market(o) == 2 and (rival < 0 or not _reached(o, place)):
             return 0  # a limit from here on
-    if as_market(o) == 1:
-        return _take_any(s, i, o, place, ts)
-    return _take(s, i, o, place, 1 if place == load(o, O_PRICE) else 0, place, ts)
+    return _take(s, i, o, place, 1 if as_market(o) == 2 and place == load(o, O_PRICE) else 0, ts)
 
 
 @exported(words(5))
@@ -407,6 +416,12 @@ def _session(i: int, start: int) -> int:
     return load(i, at + 1) if best >= 0 else OPEN
 
 
+@compiled(words(3))
+def _stands_still(s: int, i: int, start: int) -> int:
+    """Return 1 where the market's rules let nothing execute in a bar that starts now."""
+    return 1 if load(i, I_RULES) and call4(load(s, H_HOOK_ORDER), s, i, 0, start) else 0
+
+
 @exported(words(4))
 def bar(s: int, i: int, v: int, row: int) -> int:
     """Match one bar; return 1, or 0 with the error noted and nothing changed where the bar is faulty."""
@@ -416,9 +431,11 @@ def bar(s: int, i: int, v: int, row: int) -> int:
     opened, high = load(load(v, V_PRICE), row), load(load(v, V_A), row)
     low, close = load(load(v, V_B), row), load(load(v, V_C), row)
     start, ts, volume = load(load(v, V_D), row), load(load(v, V_TS), row), load(load(v, V_QTY), row)
+    moved = shift_ticks(i, low)
+    opened, high, low, close = opened + moved, high + moved, low + moved, close + moved
     store(i, I_BAR_START, start)
     store(i, I_BAR_END, ts)
-    if load(i, I_LIVE) > 0 and trading(_session(i, start)):
+    if load(i, I_LIVE) > 0 and trading(_session(i, start)) and not _stands_still(s, i, start):
         rate = load(i, I_PARTICIPATION)
         left = UNLIMITED if volume != 0 else 0
         if volume < 0:
@@ -436,6 +453,8 @@ def bar(s: int, i: int, v: int, row: int) -> int:
         store(i, I_PLACE, close)
         _point(s, i, close, ts, start, ts, 1)
         store(s, H_INTRABAR, 0)
+    close = load(load(v, V_C), row)
+    close += shift_ticks(i, close)  # own fills in this bar included
     store(i, I_LAST, close)
     if load(i, I_FLAGS) & HAS_STATUS == 0 and load(s, H_OPEN_ORDERS) > 0:
         number = load_half(load(v, V_INSTRUMENT), row) if load(v, V_INSTRUMENT) else 0

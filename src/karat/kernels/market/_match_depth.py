@@ -14,6 +14,7 @@ from karat.kernels._memory import load, load_real, store, store_real
 from karat.kernels.market._account import mark, stop_with
 from karat.kernels.market._assumptions import queue_change, queue_enter, queue_lots, queue_reached, queue_trade
 from karat.kernels.market._book import OUTSIDE, clear, put, shown, within
+from karat.kernels.market._chance import begin_chance, portion, take_chance
 from karat.kernels.market._execute import end, execute, living, release, room, tell
 from karat.kernels.market._layout import (
     B_ASK,
@@ -170,7 +171,8 @@ def _take_level(s: int, i: int, o: int, price: int, ts: int) -> int:
     """Take what one level shows."""
     b, side = s + 8 * load(i, I_BOOK), load(o, O_SIDE)
     level = shown(b, -side, price)
-    lots = execute(s, i, o, min(level, load(o, O_QTY)), price, 0, load(i, I_ARRIVAL), ts)
+    wanted = portion(s, i, o, min(level, load(o, O_QTY)))  # a piece at a time: each may meet another order first
+    lots = take_chance(s, i, o, wanted, price, 0, load(i, I_ARRIVAL), ts)
     if lots > 0:
         put(b, load(b, B_LOW), load(b, B_SLOTS), 1 if side > 0 else 0, price, level - lots)
     return lots
@@ -185,7 +187,7 @@ def meet_own(s: int, i: int, o: int, r: int, ts: int) -> int:
     rest = room(s, i, r, load(r, O_QTY))
     if rest <= 0:  # it has nothing left to reduce and ends
         return execute(s, i, r, 1, price, 1, price, ts) + 1
-    lots = execute(s, i, o, rest, price, 0, price, ts)
+    lots = take_chance(s, i, o, portion(s, i, o, rest), price, 0, price, ts)
     if lots > 0:
         execute(s, i, r, lots, price, 1, price, ts)
     return lots
@@ -196,6 +198,7 @@ def walk_book(s: int, i: int, o: int, ts: int) -> int:
     """Let an order take the other side, best price first, own resting orders at a better price before the venue's."""
     b, side, limit = s + 8 * load(i, I_BOOK), load(o, O_SIDE), limit_of(o)
     store(i, I_ARRIVAL, load(b, B_ASK) if side > 0 else load(b, B_BID))
+    begin_chance(i, o)
     while hungry(o):
         best = load(b, B_ASK) if side > 0 else load(b, B_BID)
         if best != NONE and side * (limit - best) < 0:
@@ -255,7 +258,8 @@ def _rest(s: int, i: int, o: int, lots: int, ts: int) -> int:
     if load(i, I_FLAGS) & WHOLE_ONLY:
         lots = load(o, O_QTY)
     price = load(o, O_PRICE)
-    done = execute(s, i, o, lots, price, 1, price, ts)
+    begin_chance(i, o)
+    done = take_chance(s, i, o, lots, price, 1, price, ts)
     store_real(o, O_FRONT, 0.0)
     if display > 0 and done > 0:
         left = load(o, O_SHOWN) - done

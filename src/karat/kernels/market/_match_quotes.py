@@ -17,7 +17,8 @@ from karat.kernels._jit import exported
 from karat.kernels._memory import load, load_real, store, store_real
 from karat.kernels.market._account import mark, stop_with
 from karat.kernels.market._assumptions import queue_change, queue_enter, queue_lots, queue_reached, queue_trade
-from karat.kernels.market._execute import end, execute, room
+from karat.kernels.market._chance import begin_chance, portion, take_chance
+from karat.kernels.market._execute import end, room
 from karat.kernels.market._layout import (
     E_CROSSED,
     E_PRICE,
@@ -76,6 +77,7 @@ from karat.kernels.market._layout import (
 from karat.kernels.market._match_bars import as_market, slipped, trigger
 from karat.kernels.market._match_depth import hungry, limit_of, meet_own, own_best, prevent
 from karat.kernels.market._orders import order_at, trading, trail, words
+from karat.kernels.market._shift import shift_ticks
 
 
 @exported(words(2))
@@ -93,12 +95,12 @@ def _offered(i: int, side: int, limit: int) -> int:
     return _left(i, -side) if best != NONE and side * (limit - best) >= 0 else 0
 
 
-@exported(words(6))
-def _take(s: int, i: int, o: int, price: int, maker: int, ts: int) -> int:
+@exported(words(7))
+def _take(s: int, i: int, o: int, qty: int, price: int, maker: int, ts: int) -> int:
     """Fill an order from the opposite quote at a price; return the lots, which the quote then no longer shows."""
     side = load(o, O_SIDE)
     used, best = (I_ASK_USED, load(i, I_ASK)) if side > 0 else (I_BID_USED, load(i, I_BID))
-    lots = execute(s, i, o, _left(i, -side), price, maker, price if maker else best, ts)
+    lots = take_chance(s, i, o, qty, price, maker, price if maker else best, ts)
     store(i, used, load(i, used) + lots)
     return lots
 
@@ -107,6 +109,7 @@ def _take(s: int, i: int, o: int, price: int, maker: int, ts: int) -> int:
 def _walk(s: int, i: int, o: int, ts: int) -> int:
     """Let an order take the opposite quote, and before it own resting orders at a better price."""
     side, limit = load(o, O_SIDE), limit_of(o)
+    begin_chance(i, o)
     while hungry(o):
         lots, best = _offered(i, side, limit), load(i, I_ASK) if side > 0 else load(i, I_BID)
         slot = own_best(s, i, side, limit)
@@ -116,9 +119,9 @@ def _walk(s: int, i: int, o: int, ts: int) -> int:
         elif lots == 0:
             break
         else:
-            wanted = min(lots, load(o, O_QTY) - load(o, O_FILLED))
+            wanted = portion(s, i, o, min(lots, load(o, O_QTY) - load(o, O_FILLED)))
             price = slipped(s, i, o, best, wanted, 0) if as_market(o) == 1 else best
-            if _take(s, i, o, price, 0, ts) <= 0:
+            if wanted <= 0 or _take(s, i, o, wanted, price, 0, ts) <= 0:
                 break
     return 0
 
@@ -245,7 +248,8 @@ def _serve(s: int, i: int, ts: int) -> int:
         if rank == 1:
             _walk(s, i, o, ts)
         elif _offered(i, side, price) > 0:
-            _take(s, i, o, price, 1, ts)
+            begin_chance(i, o)
+            _take(s, i, o, _left(i, -side), price, 1, ts)
     return 0
 
 
@@ -282,6 +286,8 @@ def quote(s: int, i: int, v: int, row: int) -> int:
         return stop_with(s, E_PRICE, row, min(bid, ask))
     if bid >= ask:
         return stop_with(s, E_CROSSED, row, bid - ask)
+    moved = shift_ticks(i, bid)
+    bid, ask = bid + moved, ask + moved
     old_bid = _left(i, 1) if load(i, I_BID) == bid else -1
     old_ask = _left(i, -1) if load(i, I_ASK) == ask else -1
     store(i, I_BID, bid)
@@ -297,7 +303,7 @@ def quote(s: int, i: int, v: int, row: int) -> int:
         if load(i, I_LAST) == NONE:
             _set_off(s, i, NONE, ts)
     if load(i, I_LAST) == NONE or load(i, I_FLAGS) & MARK_MID:
-        return mark(s, i, (bid + ask) // 2)
+        return mark(s, i, (load(i, I_BID) + load(i, I_ASK)) // 2)
     return 1
 
 
@@ -328,7 +334,8 @@ def _printed(s: int, i: int, side: int, price: int, qty: int, left: int, ts: int
             if queue_reached(front):
                 lots = min(left, max(1, queue_lots(front)))
         if lots > 0:
-            left -= execute(s, i, o, lots, load(o, O_PRICE), 1, load(o, O_PRICE), ts)
+            begin_chance(i, o)
+            left -= take_chance(s, i, o, lots, load(o, O_PRICE), 1, load(o, O_PRICE), ts)
     return left
 
 
@@ -340,6 +347,7 @@ def trade_print(s: int, i: int, v: int, row: int, kind: int) -> int:
         return stop_with(s, E_PRICE, row, price)
     if qty < 0:
         return stop_with(s, E_SIZE, row, qty)
+    price += shift_ticks(i, price)
     store(i, I_LAST, price)
     if load(i, I_LIVE) > 0 and trading(load(i, I_STATUS)):
         left = qty
@@ -351,4 +359,4 @@ def trade_print(s: int, i: int, v: int, row: int, kind: int) -> int:
         _set_off(s, i, price, ts)
     if load(i, I_FLAGS) & MARK_MID:
         return 1
-    return mark(s, i, price)
+    return mark(s, i, load(i, I_LAST))

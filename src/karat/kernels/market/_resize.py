@@ -15,7 +15,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from karat.kernels.market import _layout as at
-from karat.kernels.market._block import Block, table
+from karat.kernels.market._block import Block, table, tie_breaker
+from karat.kernels.market._rules_layout import MWCB_BYTES
 
 _PLACES = (
     at.I_SLIP_AT,
@@ -25,6 +26,8 @@ _PLACES = (
     at.I_RESPONSE_AT,
     at.I_FEE_AT,
     at.I_MONEY,
+    at.I_FILLS_AT,
+    at.I_BREAKER,
     at.I_SCHEDULE,
     at.I_FILTERS,
     at.I_RULES,
@@ -64,6 +67,9 @@ def enlarge(block: Block, windows: Mapping[int, Window]) -> Block:
             first = next(where for where, _, own, _ in parts if own == number)
             new[number, at.I_BOOK] = _moved(first, number, parts)
             new[number, at.I_LOCAL_BOOK] = new[number, at.I_BOOK] + at.BOOK + 2 * windows[number][1]
+    for row in new:
+        if row[at.I_RULES] and made[int(row[at.I_RULES]) + MWCB_BYTES]:
+            tie_breaker(made, row)
     made[at.H_WORDS] = len(made)
     return made
 

@@ -2,8 +2,8 @@
 
 One engine for simulation and pre-trade: the caller feeds the market (`rules_start`, `rules_status`, `rules_trade`,
 `rules_quote`, `rules_index`) and asks (`rules_order` at send and again at arrival, `rules_execution` for each fill).
-`r`, `p`, `m` are addresses of a record, a schedule and a breaker; words and units: `_rules_layout`. Checks return 0 or
-a reason code.
+`r`, `p`, `m`, `q` are addresses of a record, a schedule, a breaker and a question; words and units: `_rules_layout`.
+Checks return 0 or a reason code. What bars show of the rules: `_rules_bars`.
 
 Invariants:
 1. Instants must not run back; events of one instant come in the order of the market's events.
@@ -20,8 +20,10 @@ from karat.kernels._memory import load, store
 from karat.kernels.market._bands import band_edge, fresh, push, review, set_bands, set_reference, settle
 from karat.kernels.market._rules_layout import (
     ACTIVE,
+    ALWAYS,
     ASK,
     B_CLOSE_NS,
+    B_COVERED,
     B_CUTOFF_NS,
     B_DONE,
     B_FROM,
@@ -31,6 +33,7 @@ from karat.kernels.market._rules_layout import (
     B_LEVEL_1,
     B_OPEN_NS,
     B_PRIOR,
+    B_SESSIONS,
     B_SINCE,
     B_UNTIL,
     BID,
@@ -43,6 +46,8 @@ from karat.kernels.market._rules_layout import (
     CONTINUOUS,
     DAILY,
     DAILY_BPS,
+    EVER,
+    EVER_MERGED,
     FALLBACK,
     FALLBACK_COUNT,
     FAR,
@@ -66,6 +71,14 @@ from karat.kernels.market._rules_layout import (
     PAUSED,
     PRE_OPEN,
     PRIOR,
+    Q_ABOVE,
+    Q_ASK,
+    Q_BID,
+    Q_EXEMPT,
+    Q_MARKET,
+    Q_PRICE,
+    Q_SHORT,
+    Q_SIDE,
     R_CANCEL_ONLY,
     R_CLOSED,
     R_DAILY_LOWER,
@@ -83,6 +96,7 @@ from karat.kernels.market._rules_layout import (
     REFERENCE,
     ROUND_UNIT,
     ROW,
+    SESSIONS,
     SINCE,
     SSR,
     SSR_AFTER_NS,
@@ -95,6 +109,7 @@ from karat.kernels.market._rules_layout import (
     TICK_FROM,
     TICK_LOW_STEP,
     TICK_STEP,
+    UNTESTED,
     UPPER,
     WINDOW_NS,
 )
@@ -107,7 +122,7 @@ def rules_reset(r: int) -> int:
         store(r, word, 0)
     for word in (OPEN_NS, CLOSE_NS, PRIOR, SSR_UNTIL, SSR_SINCE, BID, ASK, FALLBACK, FALLBACK_COUNT):
         store(r, word, NONE)
-    for word in (ACTIVE, MERGED, HALTS_SEEN, CATEGORY):
+    for word in (ACTIVE, MERGED, HALTS_SEEN, CATEGORY, SESSIONS, ALWAYS, EVER, EVER_MERGED, UNTESTED):
         store(r, word, 0)
     store(r, STATUS, CONTINUOUS)
     return int(fresh(r, NONE, FAR))
@@ -132,6 +147,10 @@ def rules_start(r: int, p: int, open_ns: int, close_ns: int, prior: int) -> int:
     active = load(r, ON) if prior > 0 else load(r, ON) & TICK
     if load(r, SSR_UNTIL) == FAR:  # triggered in the session before: it ends with the day of this one
         store(r, SSR_UNTIL, close_ns + load(r, SSR_AFTER_NS))
+    store(r, EVER_MERGED, load(r, EVER_MERGED) + load(r, MERGED))
+    store(r, SESSIONS, load(r, SESSIONS) + 1)
+    store(r, ALWAYS, load(r, ALWAYS) & active if load(r, SESSIONS) > 1 else active)
+    store(r, EVER, load(r, EVER) | active)
     store(r, OPEN_NS, open_ns)
     store(r, CLOSE_NS, close_ns)
     store(r, PRIOR, prior)
@@ -236,6 +255,8 @@ def breaker_start(m: int, open_ns: int, close_ns: int, prior: int) -> int:
     store(m, B_LEVEL, 0)
     store(m, B_SINCE, NONE)
     store(m, B_UNTIL, NONE)
+    store(m, B_SESSIONS, load(m, B_SESSIONS) + 1)
+    store(m, B_COVERED, load(m, B_COVERED) + int(load(m, B_PRIOR) > 0))
     return int(load(m, B_PRIOR) > 0)
 
 
@@ -305,24 +326,29 @@ def daily(r: int, price: int) -> int:
     return OK
 
 
-@compiled("int64(int64, int64, int64, int64, int64, int64, int64, int64, int64)")
-def rules_order(
-    r: int, now: int, side: int, short: int, exempt: int, market: int, price: int, bid: int, ask: int
-) -> int:
+@compiled("int64(int64, int64, int64)")
+def _short_at_bid(r: int, now: int, q: int) -> int:
+    """Return whether the question is about a short sale that the price test forbids."""
+    if load(q, Q_SIDE) > 0 or load(q, Q_SHORT) == 0 or load(q, Q_EXEMPT) != 0:
+        return 0
+    return int(at_bid(load(q, Q_PRICE), load(q, Q_BID), load(q, Q_ASK)) and rules_ssr(r, now))
+
+
+@compiled("int64(int64, int64, int64)")
+def rules_order(r: int, now: int, q: int) -> int:
     """Return why an order may not be sent, displayed or kept at `now`: 0 or a reason code; ask at send and at arrival.
 
-    side: +1 buy, -1 sell. short, exempt, market: 0 or 1. price: its limit, ignored for a market order, which is held
-    to the rules when it executes. bid, ask: national best quote as the order meets it, NONE for an empty side.
+    q: the question, see `_rules_layout`; a market order's price is ignored: it is held to the rules when it executes.
     """
-    why = halted(r, now, 0)
-    if why != OK or market != 0:
+    why, side, price = halted(r, now, 0), load(q, Q_SIDE), load(q, Q_PRICE)
+    if why != OK or load(q, Q_MARKET) != 0:
         return int(why)
     if price <= 0:
         return R_PRICE
     active = load(r, ACTIVE)
     if active & TICK and price % load(r, TICK_STEP if price >= load(r, TICK_FROM) else TICK_LOW_STEP) != 0:
         return R_TICK
-    if side < 0 and short != 0 and exempt == 0 and at_bid(price, bid, ask) and rules_ssr(r, now):
+    if _short_at_bid(r, now, q):
         return R_SSR
     lower, upper = load(r, LOWER), load(r, UPPER)
     if lower != NONE and load(r, STATUS) != CLOSING_AUCTION:
@@ -333,19 +359,16 @@ def rules_order(
     return int(daily(r, price))
 
 
-@compiled("int64(int64, int64, int64, int64, int64, int64, int64, int64, int64)")
-def rules_execution(
-    r: int, now: int, side: int, short: int, exempt: int, price: int, bid: int, ask: int, above: int
-) -> int:
-    """Return why an order may not execute at `price` at `now`: 0 or a reason code.
+@compiled("int64(int64, int64, int64)")
+def rules_execution(r: int, now: int, q: int) -> int:
+    """Return why an order may not execute at the question's price at `now`: 0 or a reason code.
 
-    above: 1 if the order was displayed above the national best bid when it was first displayed. bid, ask: national best
-    quote just before the execution. Auctions at the close are outside the bands.
+    Auctions at the close are outside the bands.
     """
-    why = halted(r, now, 1)
+    why, price = halted(r, now, 1), load(q, Q_PRICE)
     if why != OK:
         return int(why)
-    if side < 0 and short != 0 and exempt == 0 and above == 0 and at_bid(price, bid, ask) and rules_ssr(r, now):
+    if load(q, Q_ABOVE) == 0 and _short_at_bid(r, now, q):
         return R_SSR
     lower, upper = load(r, LOWER), load(r, UPPER)
     if lower != NONE and load(r, STATUS) != CLOSING_AUCTION:

@@ -30,10 +30,15 @@ is no price, FAR for never.
 | HEAD, USED | first entry of the ring, and how many there are |
 | MERGED | trades that share an entry with a trade of another instant: 0 means the mean was exact |
 | HALTS_SEEN | halts of the breaker that were taken note of |
+| SESSIONS | sessions begun |
+| ALWAYS, EVER | the rules that could be applied in all of them, in any of them: bits |
+| EVER_MERGED | MERGED over all sessions |
+| UNTESTED | short fills during a restriction that were not tested, because bars show no bid |
 | RING .. | CAPACITY entries of 3 words: instant of the first trade, sum of prices, number of trades |
 
 Schedule `p`: word 0 is the number of rows, then rows of ROW words ascending by SINCE.
-Breaker `m`: BREAKER_WORDS words, see the B_ constants. Filters `f`: FILTER_WORDS words, see the F_ constants.
+Breaker `m`: BREAKER_WORDS words, see the B_ constants; it counts its sessions and those it could judge. Question `q`:
+QUESTION_WORDS words, see the Q_ constants. Filters `f`: FILTER_WORDS words, see the F_ constants.
 """
 
 from __future__ import annotations
@@ -107,7 +112,12 @@ HEAD: Final = 55
 USED: Final = 56
 MERGED: Final = 57
 HALTS_SEEN: Final = 58
-RING: Final = 59
+SESSIONS: Final = 59
+ALWAYS: Final = 60
+EVER: Final = 61
+EVER_MERGED: Final = 62
+UNTESTED: Final = 63
+RING: Final = 64
 ENTRY: Final = 3
 
 SSR: Final = 1
@@ -146,7 +156,22 @@ B_LEVEL: Final = 10
 B_SINCE: Final = 11
 B_UNTIL: Final = 12
 B_HALTS: Final = 13
-BREAKER_WORDS: Final = 14
+B_SESSIONS: Final = 14
+B_COVERED: Final = 15
+BREAKER_WORDS: Final = 16
+
+# What the rules are asked about an order or an execution, `q`. side: +1 buy, -1 sell. short, exempt, market: 0 or 1.
+# price: its limit, or that of the execution. bid, ask: national best quote as the order meets it, or just before the
+# execution; NONE for an empty side. above: 1 if it was displayed above the best bid when it was first displayed.
+Q_SIDE: Final = 0
+Q_SHORT: Final = 1
+Q_EXEMPT: Final = 2
+Q_MARKET: Final = 3
+Q_PRICE: Final = 4
+Q_BID: Final = 5
+Q_ASK: Final = 6
+Q_ABOVE: Final = 7
+QUESTION_WORDS: Final = 8
 
 # The filters' record: prices in ticks, quantities in lots, notionals in ticks x lots, multipliers in basis points.
 F_MIN_PRICE: Final = 0

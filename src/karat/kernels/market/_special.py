@@ -85,6 +85,7 @@ from karat.kernels.market._layout import (
 )
 from karat.kernels.market._orders import order_at, set_bounds, words
 from karat.kernels.market._queue import push
+from karat.kernels.market._shift import shift_ticks, split_shift
 
 
 @compiled(words(4))
@@ -180,6 +181,7 @@ def special(s: int, i: int, v: int, row: int, kind: int) -> int:
             accrue(s, i, ts)
         split_locate(s, i, a, b)
         split(s, i, a, b, load(load(v, V_PRICE), row))
+        split_shift(i, a, b)
         store(i, I_LAST, last if last == NONE else max(1, last * b // a))
         _split_heard(s, i, a, b)
         return _split_orders(s, i, a, b, ts)
@@ -206,6 +208,7 @@ def special(s: int, i: int, v: int, row: int, kind: int) -> int:
         store(s + 8 * (load(s, H_AT_CURRENCIES) + a * CURRENCY), C_RATE, b)
         return 1
     if kind == REFERENCE:
-        store(i, I_PRIOR_CLOSE, load(load(v, V_PRICE), row))
+        price = load(load(v, V_PRICE), row)
+        store(i, I_PRIOR_CLOSE, price if price == NONE else price + shift_ticks(i, price))
         return 1
     return stop_with(s, E_KIND, row, kind)

@@ -51,11 +51,12 @@ class Adaptive:
 
 def widening(state: Adaptive) -> float:
     """Return q_t, by how many widths the next interval is widened."""
-    if state.missing >= 1.0:
+    share = 1.0 - state.missing  # of a missing share of 1e-17 nothing is left: decide on what is asked for
+    if share <= 0.0:
         return -math.inf
-    if state.missing <= 0.0:
+    if share >= 1.0:
         return math.inf
-    return conformal_quantile(np.array(state.scores), 1.0 - state.missing)
+    return conformal_quantile(np.array(state.scores), share)
 
 
 def step(state: Adaptive, score: float, by: float) -> Adaptive:

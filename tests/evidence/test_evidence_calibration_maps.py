@@ -147,7 +147,9 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
     Calibrator("platt").fit(pairs_of(binary_rows(300))).save(path)
     text = path.read_text()
     path.write_text(text.replace('"window":5000', '"window":4000'))
-    with pytest.raises(DataError, match="rule 'the content equals its recorded hash' is broken at c.json; fit and save"):
+    with pytest.raises(
+        DataError, match="rule 'the content equals its recorded hash' is broken at c.json; fit and save"
+    ):
         Calibrator.load(path)
     path.write_text(text[:-5])
     with pytest.raises(DataError, match="rule 'the file is JSON' is broken"):
@@ -241,7 +243,9 @@ def test_overlapping_folds_are_refused() -> None:
     first, second, third = view(np.zeros(10)), view(np.zeros(10), first_day=10), view(np.zeros(10), first_day=5)
     folds = [pair(one, normal_forecast(one, 0.01)) for one in (second, first, third)]
     assert pool(folds[:2]).known_at.tolist() == [*folds[1].known_at, *folds[0].known_at]
-    with pytest.raises(InputError, match=r"folds: got 'a fold starting 1970-01-06.* ends 1970-01-10.*overlapping folds"):
+    with pytest.raises(
+        InputError, match=r"folds: got 'a fold starting 1970-01-06.* ends 1970-01-10.*overlapping folds"
+    ):
         pool(folds)
     with pytest.raises(InputError, match="folds: got 'none'; allowed: one fold or more"):
         pool([])
@@ -260,7 +264,10 @@ def test_a_forecast_keeps_all_but_its_probabilities() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Calibrator("isotone"), "method: got 'isotone'; allowed: identity, isotonic, .*; did you mean 'isotonic"),
+        (
+            lambda: Calibrator("isotone"),
+            "method: got 'isotone'; allowed: identity, isotonic, .*; did you mean 'isotonic",
+        ),
         (lambda: Calibrator(window=0), "window: got 0; allowed: 1 row or more"),
         (
             lambda: Calibrator().fit(pairs_of(dataclasses.replace(binary_rows(200), klass=np.zeros(200, int)))),

@@ -189,14 +189,20 @@ def test_a_calibrated_forecast_stays_in_its_band_and_a_narrow_one_leaves_it() ->
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: ece(np.zeros(1, int), np.ones((1, 1)), meaning="top"), "meaning: got 'top'; allowed: top_label, class"),
+        (
+            lambda: ece(np.zeros(1, int), np.ones((1, 1)), meaning="top"),
+            "meaning: got 'top'; allowed: top_label, class",
+        ),
         (lambda: ece(np.zeros(0, int), np.ones((0, 2))), r"klass, probabilities: got 'shapes \(0,\) and \(0, 2\)'"),
         (lambda: reliability_curve(P, HIT, edges="mass"), "edges: got 'mass'; allowed: equal_width, equal_mass"),
         (lambda: brier_parts(np.zeros(2, int), np.ones((1, 2))), r"klass, probabilities: got 'shapes \(2,\) and"),
         (lambda: brier_parts(np.zeros(1, int), np.ones((1, 2)), bins=0), "bins: got 0; allowed: 1 or more"),
         (lambda: brier_parts(np.zeros(1, int), np.full((1, 2), 2.0)), "probabilities: got 'values outside 0 to 1'"),
         (lambda: pit_uniform(np.full(30, 2.0)), "values: got 'not PIT values'; allowed:"),
-        (lambda: pit_uniform(np.full(30, 0.5), overlap=5), "values: got '6 independent rows'; allowed: 20 or more, 100"),
+        (
+            lambda: pit_uniform(np.full(30, 0.5), overlap=5),
+            "values: got '6 independent rows'; allowed: 20 or more, 100",
+        ),
         (lambda: pit_uniform(np.full(30, 0.5), bins=0), r"bins, overlap: got \(0, 1\); allowed: 1 or more"),
         (lambda: coverage(np.array([0.5]), 0.9), "covered: got 'no rows or other values'; allowed:"),
         (lambda: coverage(np.ones(3), 1.0), r"nominal, level: got \(1.0, 0.95\); allowed: between 0 and 1"),

@@ -1,7 +1,8 @@
 """Many comparisons at once: adjusted p-values, and the bootstrap tests of many losses against one.
 
-Losses are lower-is-better throughout. `spa`, `stepm` and `mcs` are `arch.bootstrap`'s, with the stationary bootstrap,
-a stated block and a seed; the verdict itself uses `max_t`, whose draws do not depend on what else is in the family.
+Losses are lower-is-better throughout. `spa`, `reality_check`, `stepm` and `mcs` are `arch.bootstrap`'s, with the
+stationary bootstrap, a stated block and a seed; the verdict itself uses `max_t`, whose draws do not depend on what else
+is in the family.
 
 Invariants:
 1. Adjusted p-values keep the order of the raw ones and are never below them.
@@ -88,6 +89,26 @@ def spa(benchmark: Floats, losses: Floats, *, block: float, draws: int = 1000, s
     test.compute()
     found = test.pvalues
     return Spa(float(found["lower"]), float(found["consistent"]), float(found["upper"]))
+
+
+def reality_check(benchmark: Floats, losses: Floats, *, block: float, draws: int = 1000, seed: int) -> float:
+    """Return the p-value of White's reality check: the best of m models against the benchmark, nothing studentised.
+
+    As `spa` with every model kept in the null, also hopeless ones, which cost it power: prefer `spa`. Source: White
+    (2000).
+
+    Raises:
+        InputError: shapes, values or block that make no sense.
+    """
+    _require(benchmark, losses, block)
+    from arch.bootstrap import RealityCheck
+
+    size = _whole(block)
+    test = RealityCheck(
+        benchmark, losses, block_size=size, reps=draws, bootstrap="stationary", studentize=False, seed=seed
+    )
+    test.compute()
+    return float(test.pvalues["upper"])
 
 
 def stepm(

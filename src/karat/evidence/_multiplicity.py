@@ -66,6 +66,8 @@ def adjust_p(p_values: Floats, method: Method = "bonferroni") -> Floats:
     p = np.asarray(p_values, dtype=np.float64)
     if p.ndim != 1 or len(p) == 0 or not ((p >= 0) & (p <= 1)).all():
         raise InputError("p_values", "an empty list or values outside 0 to 1", allowed="(m,) probabilities, no NaN")
+    if method == "holm":
+        return _holm(p)  # statsmodels' collects all garbage on every call: 0.2 s, measured
     from statsmodels.stats.multitest import multipletests  # a second to import
 
     # A p of exactly one would be ln 0 in the Sidak forms.
@@ -148,6 +150,13 @@ def mcs(losses: Floats, *, size: float = 0.10, block: float, draws: int = 1000, 
     test.compute()
     p_values = test.pvalues["Pvalue"].sort_index().to_numpy(dtype=np.float64)
     return Mcs(tuple(sorted(int(str(column)) for column in test.included)), p_values)
+
+
+def _holm(p: Floats) -> Floats:
+    order = np.argsort(p, kind="stable")
+    out = np.empty_like(p)
+    out[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
+    return out
 
 
 def _require(benchmark: Floats, losses: Floats, block: float) -> None:

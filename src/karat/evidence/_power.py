@@ -14,9 +14,10 @@ Invariants:
 from __future__ import annotations
 
 import math
-from typing import Any, Final, Literal
+from collections.abc import Callable
+from typing import Final, Literal
 
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri, stdtrit
 
 from karat.core import InputError
 
@@ -40,12 +41,13 @@ def detectable_effect(
     """
     if n < 3:
         raise InputError("n", n, allowed="3 or more")
-    solver, level = _solver(design, alpha, power, tests)
-    # A bracket and not a guess: statsmodels' own search may end elsewhere and warn.
-    low, high = 1e-6, 100.0
+    test = _test(design, alpha, power, tests)
+    low = high = float(ndtri(power) + ndtri(1.0 - alpha / tests / 2.0)) / math.sqrt(n)  # the normal's, always too small
+    while test(high, n) < power:
+        low, high = high, 1.2 * high
     while high / low > 1.0 + 1e-12:
         middle = math.sqrt(low * high)
-        low, high = (low, middle) if solver.power(middle, n, level) >= power else (middle, high)
+        low, high = (low, middle) if test(middle, n) >= power else (middle, high)
     return high
 
 
@@ -63,13 +65,13 @@ def required_n(
     """
     if not (math.isfinite(effect) and effect != 0):
         raise InputError("effect", effect, allowed="a finite number other than 0", why="no data can show nothing")
-    solver, level = _solver(design, alpha, power, tests)
+    test = _test(design, alpha, power, tests)
     low, high = 2, 3
-    while solver.power(abs(effect), high, level) < power:
+    while test(abs(effect), high) < power:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if solver.power(abs(effect), middle, level) >= power else (middle, high)
+        low, high = (low, middle) if test(abs(effect), middle) >= power else (middle, high)
     return high
 
 
@@ -94,7 +96,8 @@ def required_periods(
     return math.ceil(periods_per_year * reach**2)
 
 
-def _solver(design: str, alpha: float, power: float, tests: int) -> tuple[Any, float]:
+def _test(design: str, alpha: float, power: float, tests: int) -> Callable[[float, int], float]:
+    """Return the power of the test as a function of d and n."""
     if design not in DESIGNS:
         raise InputError("design", design, allowed=list(DESIGNS))
     if tests < 1:
@@ -102,7 +105,18 @@ def _solver(design: str, alpha: float, power: float, tests: int) -> tuple[Any, f
     _require_shares(alpha, power)
     from statsmodels.stats.power import TTestIndPower, TTestPower  # a second to import
 
-    return (TTestPower() if design == "paired" else TTestIndPower()), alpha / tests
+    paired, level = design == "paired", alpha / tests
+    solver = TTestPower() if paired else TTestIndPower()
+
+    def reached(effect: float, n: int) -> float:
+        found = float(solver.power(effect, n, level))
+        if math.isfinite(found):
+            return found
+        # scipy's noncentral t gives up where the power is one to many digits; there the normal will do
+        beyond = effect * math.sqrt(n if paired else n / 2) - stdtrit(n - 1 if paired else 2 * n - 2, 1 - level / 2)
+        return float(ndtr(beyond))
+
+    return reached
 
 
 def _require_shares(alpha: float, power: float) -> None:

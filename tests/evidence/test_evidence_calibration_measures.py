@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from calibration_factory import many_rows
+from calibration_factory import many_rows, normal_forecast, view
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -18,10 +18,12 @@ from sklearn.metrics import brier_score_loss
 from statsmodels.stats.proportion import proportion_confint
 
 from karat.core import InputError
-from karat.evidence import brier_classes
+from karat.data import CUTS
+from karat.evidence import brier_classes, crps_normal
 from karat.evidence.calibration import (
     binomial_band,
     brier_parts,
+    calibration_summary,
     coverage,
     ece,
     pit_uniform,
@@ -184,6 +186,25 @@ def test_a_calibrated_forecast_stays_in_its_band_and_a_narrow_one_leaves_it() ->
     assert narrow.outside > 0.6
     wide = rolling_coverage(np.ones(100), 0.9, window=100, overlap=5)
     assert (wide.low, wide.high) == tuple(edge / 20 for edge in binomial_band(20, 0.9))
+
+
+@pytest.mark.req("EVAL-18")
+def test_the_summary_of_an_honest_and_of_a_narrow_forecast() -> None:
+    value = np.random.default_rng(6).normal(0.0, 0.02, 4000)
+    valid = view(value)
+    edges = np.concatenate([[0.0], stats.norm.cdf(CUTS, scale=0.02), [1.0]])
+    classes = np.tile(np.diff(edges), (4000, 1))
+    honest = calibration_summary(normal_forecast(valid, 0.02, classes), value)
+    narrow = calibration_summary(normal_forecast(valid, 0.01, classes), value)
+    assert all(np.isfinite(figure) for figure in honest.values())
+    assert honest["coverage_0.9"] == pytest.approx(0.9, abs=0.015)
+    assert max(honest[name] for name in ("ece_top_label", "ece_class_wise", "quantile_error", "pit_distance")) < 0.03
+    assert honest["crps"] < narrow["crps"]
+    assert honest["crps"] == pytest.approx(crps_normal(value, np.zeros(4000), np.full(4000, 0.02)).mean(), rel=0.05)
+    assert narrow["quantile_error"] > 0.08
+    assert narrow["coverage_0.9_p"] < 1e-6 < 0.01 < honest["coverage_0.9_p"]
+    assert narrow["pit_p"] < 1e-6 < 0.01 < honest["pit_p"]
+    assert set(honest) == set(narrow)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from scipy.optimize import curve_fit
 from scipy.special import huber
 
-import karat.evidence.scaling as room
 from karat.core import InputError, canonical_json
 from karat.evidence.scaling import ScalingLaw, compare_exponents, fit_law, fit_scaling, plot_scaling
 
@@ -274,8 +273,3 @@ def test_resamples_that_lose_their_scales_are_refused() -> None:
     # Only four runs leave the smallest of either scale: most resamples miss two of them.
     with pytest.raises(InputError, match="runs: got '.* of 40 resamples have too few scales'; add runs"):
         fit_scaling(law, scales, law.predict(scales), draws=40, seed=1)
-
-
-def test_the_door_is_sorted_and_documented() -> None:
-    assert set(room.__all__) == {name for name in vars(room) if not name.startswith("_")}
-    assert all(getattr(room, name).__doc__ for name in room.__all__ if not name.isupper())

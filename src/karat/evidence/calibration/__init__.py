@@ -2,7 +2,8 @@
 
 `pair` sets a forecast beside a `Valid` view, `Calibrator` learns maps of class probabilities regime by regime and falls
 back to the identity where they do not help, `QuantileShift` and `SplitConformal` do the same for quantiles and
-intervals, `Adaptive` follows a world that changes. `ece`, `brier_parts`, `pit_uniform` and `coverage` measure.
+intervals, `Adaptive` follows a world that changes. `ece`, `brier_parts`, `pit_uniform`, `coverage` and, all at
+once, `calibration_summary` measure.
 """
 
 from karat.evidence.calibration._adaptive import Adaptive, scan, step, widening
@@ -24,6 +25,7 @@ from karat.evidence.calibration._online import replay
 from karat.evidence.calibration._pairs import ClassRows, Pairs, pair, pool
 from karat.evidence.calibration._pit import PitTest, pit_uniform
 from karat.evidence.calibration._shift import QuantileShift
+from karat.evidence.calibration._summary import calibration_summary
 
 __all__ = [
     "CALIBRATORS",
@@ -44,6 +46,7 @@ __all__ = [
     "SplitConformal",
     "binomial_band",
     "brier_parts",
+    "calibration_summary",
     "conformal_quantile",
     "conformal_rank",
     "coverage",

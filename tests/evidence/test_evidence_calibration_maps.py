@@ -124,7 +124,7 @@ def test_an_update_moves_the_curve_towards_a_new_world() -> None:
     assert calibrator.apply(two_classes(np.array([0.95])))[0, 1] < first - 0.05
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, "identity"])
 def test_4_a_saved_calibrator_gives_the_same_bits_and_goes_on_learning(method: str, tmp_path: Path) -> None:
     rows = many_rows(600, classes=3)
     regime = np.where(np.arange(600) % 2, "calm", "wild")

@@ -3,7 +3,7 @@
 | symbol | meaning | shape |
 |---|---|---|
 | z | ln x less its mean: amounts and exponents then hardly trade against each other | (n, k) |
-| t | e, a_1 … a_k, b_1 … b_k: logarithms of floor and amounts (at the mean scale), exponents | (2k + 1,) |
+| t | e, a_1 … a_k, u_1 … u_k: logs of floor and amounts (at the mean scale), b_k = 5 tanh(u_k / 5) | (2k + 1,) |
 | r | LSE(e, a_k - b_k z_k) - ln L | (n,) |
 
 Minimises sum Huber(r; d) with d = 0.001. The sum, not the mean: with the mean and usual tolerances the optimiser stops
@@ -36,6 +36,8 @@ _SCALE: Final = 1e-3
 _EXPONENTS: Final = (0.05, 0.2, 0.4, 0.8, 1.5)
 _FLOORS: Final = (0.05, 0.3, 0.6, 0.8, 0.95)
 _AGREE: Final = 1e-3
+STEEPEST: Final = 5.0
+"""No exponent is larger: noise without a law would be fitted by a step, and its amount would overflow."""
 
 
 def fit_law(
@@ -88,7 +90,7 @@ class Problem:
         """Return where BFGS ends: with five parameters the whole matrix costs less than a memory of it."""
         from scipy.optimize import minimize  # not needed by who only predicts
 
-        found = minimize(self._scaled, start, jac=True, method="BFGS", options={"maxiter": 5_000, "gtol": 1e-7})
+        found = minimize(self._scaled, start, jac=True, method="BFGS", options={"maxiter": 500, "gtol": 1e-5})
         return np.asarray(found.x, dtype=np.float64)
 
     def starts(self, tries: int) -> list[Floats]:
@@ -98,7 +100,7 @@ class Problem:
         for part, *exponents in product(_FLOORS if self.floor else (0.0,), *[_EXPONENTS] * self.k):
             amount = np.log((middle - part * low) / self.k)
             head = [np.log(part * low)] if self.floor else []
-            grid.append(np.array([*head, *[amount] * self.k, *exponents]))
+            grid.append(np.array([*head, *[amount] * self.k, *_free(np.array(exponents))]))
         return sorted(grid, key=self.value)[:tries]
 
     def start_of(self, law: ScalingLaw, centre: Floats, times: float) -> Floats:
@@ -106,12 +108,12 @@ class Problem:
         exponents = np.array(law.exponents)
         amounts = np.log(law.amounts) - exponents * centre
         head = [np.log(law.floor)] if self.floor else []
-        return np.concatenate([head, amounts, times * exponents])
+        return np.concatenate([head, amounts, _free(times * exponents)])
 
     def law(self, t: Floats, names: Sequence[str], centre: Floats) -> ScalingLaw:
         """Return the law that the parameters mean, on scales as they are."""
         head = int(self.floor)
-        exponents = t[head + self.k :]
+        exponents = self._exponents(t)
         amounts = np.exp(t[head : head + self.k] + exponents * centre)
         level = float(np.exp(t[0])) if self.floor else 0.0
         law = ScalingLaw(tuple(names), level, tuple(amounts.tolist()), tuple(exponents.tolist()))
@@ -119,8 +121,11 @@ class Problem:
 
     def _terms(self, t: Floats) -> Floats:
         head = int(self.floor)
-        falling = t[head : head + self.k] - t[head + self.k :] * self.z
+        falling = t[head : head + self.k] - self._exponents(t) * self.z
         return np.column_stack([np.full(len(self.z), t[0]), falling]) if self.floor else falling
+
+    def _exponents(self, t: Floats) -> Floats:
+        return np.asarray(STEEPEST * np.tanh(t[int(self.floor) + self.k :] / STEEPEST), dtype=np.float64)
 
     def _scaled(self, t: Floats) -> tuple[float, Floats]:
         """Return the objective over the optimiser's scale and its gradient."""
@@ -131,5 +136,11 @@ class Problem:
         residual = top + np.log(total) - self.log_loss
         pull = np.clip(residual, -self.delta, self.delta) / _SCALE  # the derivative of the Huber loss
         weights = shares * (pull / total)[:, None]
-        slopes = -(weights[:, int(self.floor) :] * self.z).sum(axis=0)
+        bend = 1.0 - (self._exponents(t) / STEEPEST) ** 2
+        slopes = -(weights[:, int(self.floor) :] * self.z).sum(axis=0) * bend
         return float(huber(self.delta, residual).sum()) / _SCALE, np.concatenate([weights.sum(axis=0), slopes])
+
+
+def _free(exponents: Floats) -> Floats:
+    """Return u of b = 5 tanh(u / 5)."""
+    return np.asarray(STEEPEST * np.arctanh(np.clip(exponents / STEEPEST, -0.999, 0.999)), dtype=np.float64)

@@ -59,7 +59,6 @@ def test_equal_mass_bins_hold_equal_numbers_and_never_split_ties() -> None:
     assert tied.promised[0] == pytest.approx(0.375)
 
 
-@pytest.mark.req("EVAL-18")
 def test_both_meanings_by_hand_and_by_plain_loops() -> None:
     p = two_classes(np.array([0.2, 0.2, 0.9, 0.9]))
     klass = np.array([0, 1, 1, 1])
@@ -82,7 +81,6 @@ def test_the_two_meanings_differ_for_a_binary_forecast() -> None:
     assert ece(klass, p, meaning="class_wise") == pytest.approx(0.25)
 
 
-@pytest.mark.req("EVAL-18")
 def test_a_calibrated_forecast_has_an_error_near_zero() -> None:
     rows = many_rows(40_000, sure=1.0, classes=9)
     assert ece(rows.klass, rows.probabilities, meaning="class_wise") < 0.01
@@ -188,7 +186,6 @@ def test_a_calibrated_forecast_stays_in_its_band_and_a_narrow_one_leaves_it() ->
     assert (wide.low, wide.high) == tuple(edge / 20 for edge in binomial_band(20, 0.9))
 
 
-@pytest.mark.req("EVAL-18")
 def test_the_summary_of_an_honest_and_of_a_narrow_forecast() -> None:
     value = np.random.default_rng(6).normal(0.0, 0.02, 4000)
     valid = view(value)

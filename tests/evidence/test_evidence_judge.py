@@ -299,3 +299,14 @@ def test_bad_cases_are_named(change: dict[str, object], message: str) -> None:
 def test_bad_trial_series_are_named() -> None:
     with pytest.raises(InputError, match=r"trials\[a\].money: got 'shape \(2,\)'; allowed: \(3,\): one value per date"):
         TrialSeries("a", "a", np.arange(3), np.zeros(3), np.zeros(2))
+
+
+def test_a_verdict_without_trials_is_refused_and_too_little_data_says_how_much_more() -> None:
+    with pytest.raises(InputError, match="trials: got 'none'; a verdict counts what was tried; allowed: one or more"):
+        case(trials=())
+    few = judge(case(n=300))
+    assert few.outcome == "invalid"
+    assert check_of(few, 0, "test dates").note == "200 more dates would be enough"
+    long = judge(case(n=600, horizon_bars=20))
+    assert check_of(long, 0, "test dates").passed
+    assert check_of(long, 0, "independent horizons").note == "400 more dates would be enough"

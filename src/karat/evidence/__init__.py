@@ -2,11 +2,18 @@
 
 Works on the arrays it is given and touches nothing else: no ledger, no files, no clock. Arrays are float64, one row a
 date unless a function says otherwise; NaN marks a missing value and each function states what it does with one.
-Whoever calls decides what the rows are; `judge` decides what they prove.
+Whoever calls decides what the rows are; `judge` decides what they prove. `PROTOCOL` says which test is for
+which question. Two rooms have doors of their own: `karat.evidence.calibration` and `karat.evidence.scaling`.
 """
 
+from karat.evidence._circular import circular_block_length, circular_interval
+from karat.evidence._compare import Compared, Comparison, compare_losses
 from karat.evidence._draws import block_length
 from karat.evidence._effects import Anova, Strata, TukeyPair, anova_tukey, cohens_d, hedges_g, stratify
+from karat.evidence._enough import MIN_DATES, MIN_HORIZONS, require_enough
+from karat.evidence._exceedances import Exceedances, var_backtest
+from karat.evidence._families import FAMILIES, Family, correct
+from karat.evidence._feature_quality import REGIME_BITS, regime_feature_quality
 from karat.evidence._forecast_tests import DieboldMariano, clark_west, diebold_mariano
 from karat.evidence._intervals import (
     Aggregate,
@@ -19,8 +26,12 @@ from karat.evidence._intervals import (
 )
 from karat.evidence._judge import judge
 from karat.evidence._max_t import MaxT, max_t
-from karat.evidence._multiplicity import METHODS, Mcs, Spa, adjust_p, mcs, spa, stepm
+from karat.evidence._multiplicity import METHODS, Mcs, Spa, adjust_p, mcs, reality_check, spa, stepm
+from karat.evidence._nested import ClarkWest, GiacominiWhite, clark_west_test, giacomini_white
 from karat.evidence._pbo import Pbo, pbo_cscv
+from karat.evidence._power import DESIGNS, detectable_effect, required_n, required_periods
+from karat.evidence._protocol import PROTOCOL, Rule, family_table, protocol_table
+from karat.evidence._ranks import RankSum, rank_sum
 from karat.evidence._scores import (
     Reliability,
     brier_classes,
@@ -45,41 +56,69 @@ from karat.evidence._sharpe import (
     psr,
     spend_alpha,
 )
+from karat.evidence._strata import Stratum, compare_strata, stratify_by
+from karat.evidence._welch import Welch, anova_welch, welch_t
 
 __all__ = [
+    "DESIGNS",
+    "FAMILIES",
     "METHODS",
+    "MIN_DATES",
+    "MIN_HORIZONS",
     "PRINTED",
+    "PROTOCOL",
+    "REGIME_BITS",
     "Aggregate",
     "Anova",
     "Case",
     "Check",
+    "ClarkWest",
+    "Compared",
+    "Comparison",
     "DieboldMariano",
+    "Exceedances",
+    "Family",
     "Gate",
+    "GiacominiWhite",
     "Interval",
     "MaxT",
     "Mcs",
     "Pbo",
+    "RankSum",
     "Reliability",
+    "Rule",
     "Spa",
     "Strata",
+    "Stratum",
     "TrialSeries",
     "TukeyPair",
     "Verdict",
+    "Welch",
     "adjust_p",
     "aggregate",
     "anova_tukey",
+    "anova_welch",
     "bca_interval",
     "block_length",
     "bootstrap_interval",
     "brier_classes",
+    "circular_block_length",
+    "circular_interval",
     "clark_west",
+    "clark_west_test",
     "cohens_d",
+    "compare_losses",
+    "compare_strata",
+    "correct",
     "crps_from_quantiles",
     "crps_normal",
+    "detectable_effect",
     "detectable_sharpe",
     "diebold_mariano",
     "dsr",
     "expected_max_sharpe",
+    "family_table",
+    "giacomini_white",
     "hedges_g",
     "interval_score",
     "judge",
@@ -93,13 +132,23 @@ __all__ = [
     "pinball",
     "pinball_each",
     "pit",
+    "protocol_table",
     "psr",
     "quantile_reliability",
+    "rank_sum",
+    "reality_check",
+    "regime_feature_quality",
     "reliability",
+    "require_enough",
+    "required_n",
+    "required_periods",
     "run_seeds",
     "shuffled_label_sentinel",
     "spa",
     "spend_alpha",
     "stepm",
     "stratify",
+    "stratify_by",
+    "var_backtest",
+    "welch_t",
 ]

@@ -16,7 +16,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -40,6 +40,11 @@ def block_length(series: Floats, horizon_bars: int = 1) -> float:
         >>> block_length(np.zeros(50), horizon_bars=5)
         10.0
     """
+    return automatic_block(series, horizon_bars, "stationary")
+
+
+def automatic_block(series: Floats, horizon_bars: int, scheme: Literal["stationary", "circular"]) -> float:
+    """Return `block_length`'s value for either kind of block bootstrap; circular blocks are the longer ones."""
     if horizon_bars < 1:
         raise InputError("horizon_bars", horizon_bars, allowed="1 or more")
     floor = 2.0 * horizon_bars
@@ -49,7 +54,7 @@ def block_length(series: Floats, horizon_bars: int = 1) -> float:
     from arch.bootstrap import optimal_block_length  # two seconds to import: only who judges pays
 
     # A common factor changes no block length, and tiny returns would underflow in arch's fourth powers.
-    best = float(optimal_block_length(values / values.std())["stationary"].iloc[0])
+    best = float(optimal_block_length(values / values.std())[scheme].iloc[0])
     return max(floor, best) if np.isfinite(best) else floor
 
 

@@ -76,7 +76,7 @@ def diebold_mariano(
         if mean == 0:
             return DieboldMariano(0.0, 1.0, 0.0, n, variance)
         raise InputError("loss", "a constant difference", why="it has no variance", allowed="losses that vary")
-    total, used = _long_run(d - mean, horizon, variance)
+    total, used = long_run(d - mean, horizon, variance)
     factor = math.sqrt((n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n)
     statistic = mean / math.sqrt(total / n) * factor
     below = float(stdtr(n - 1, statistic))
@@ -107,7 +107,8 @@ def clark_west(y: Floats, base: Floats, model: Floats, scale: Floats) -> Floats:
     return np.asarray(2.0 * ((y - base) / scale) * ((model - base) / scale), dtype=np.float64)
 
 
-def _long_run(centred: Floats, horizon: int, variance: str) -> tuple[float, Literal["acf", "bartlett"]]:
+def long_run(centred: Floats, horizon: int, variance: str) -> tuple[float, Literal["acf", "bartlett"]]:
+    """Return V, the variance of the mean times n, of a centred series (n,), and the weights that were used."""
     n = len(centred)
     covariances = np.array([centred[k:] @ centred[: n - k] / n for k in range(horizon)])
     plain = float(covariances[0] + 2.0 * covariances[1:].sum())

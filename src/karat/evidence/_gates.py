@@ -14,14 +14,13 @@ from typing import Final, Literal
 import numpy as np
 
 from karat.evidence._draws import block_length
+from karat.evidence._enough import enough_checks
 from karat.evidence._max_t import MaxT, max_t
 from karat.evidence._printed import money_notes, skill_notes
 from karat.evidence._shapes import PRINTED, Case, Check, Floats, Gate
 from karat.evidence._sharpe import spend_alpha
 from karat.kernels import sharpe
 
-MIN_DATES: Final = 500
-MIN_HORIZONS: Final = 50
 PERIODS: Final = 10
 MIN_GOOD_PERIODS: Final = 7
 DELAY_GATED_FROM_BARS: Final = 5
@@ -42,12 +41,7 @@ def level_of(case: Case) -> float:
 
 def gate_valid(case: Case) -> Gate:
     """Judge the guards and the amount of data."""
-    dates, horizons = len(case.dates), len(case.dates) // case.horizon_bars
-    enough = (
-        Check("test dates", float(dates), f">= {MIN_DATES}", dates >= MIN_DATES),
-        Check("independent horizons", float(horizons), f">= {MIN_HORIZONS}", horizons >= MIN_HORIZONS),
-    )
-    checks = (*case.guards, *enough)
+    checks = (*case.guards, *enough_checks(len(case.dates), case.horizon_bars))
     failed = _failed(checks)
     reason = f"failed: {', '.join(failed)}" if failed else "every guard that was evaluated holds"
     open_checks = [check.name for check in checks if check.passed is None]

@@ -159,6 +159,8 @@ class Case:
         _require_series(self)
         _require_numbers(self)
         ids = [trial.id for trial in self.trials]
+        if not ids:
+            raise InputError("trials", "none", allowed="one or more", why="a verdict counts what was tried")
         if len(set(ids)) != len(ids):
             doubled = sorted({name for name in ids if ids.count(name) > 1})
             raise InputError("trials", doubled, why="a trial is listed twice", allowed="one series per trial id")

@@ -16,6 +16,7 @@ from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import add_wrap, call4, load, load_byte, load_half, mul_wrap, shift_right, store, xor
 from karat.kernels.market._account import share, stop_with
 from karat.kernels.market._arrivals import admit, amend, cancel, day_over, expire
+from karat.kernels.market._arrive import arrive
 from karat.kernels.market._depth_rows import depth_rows
 from karat.kernels.market._execute import learn, write_news
 from karat.kernels.market._gateway import ask, equity, send
@@ -115,9 +116,10 @@ from karat.kernels.market._layout import (
     WAITING,
 )
 from karat.kernels.market._match_bars import bar
-from karat.kernels.market._match_depth import arrive_depth, depth_row, depth_trade, prevent_all
-from karat.kernels.market._match_quotes import arrive_quotes, quote, trade_print
+from karat.kernels.market._match_depth import depth_row, depth_trade
+from karat.kernels.market._match_quotes import quote, trade_print
 from karat.kernels.market._orders import bury, find, instrument_at, order_at, words
+from karat.kernels.market._own import prevent_all
 from karat.kernels.market._queue import next_ts, pop
 from karat.kernels.market._special import special
 
@@ -164,12 +166,7 @@ def market_row(s: int, v: int, row: int) -> int:
 def _meet(s: int, o: int, ts: int) -> int:
     """Let an order that has just come meet its market."""
     i = instrument_at(s, load(o, O_INSTRUMENT))
-    matcher = load(i, I_MATCHER)
-    if matcher == DEPTH:
-        return arrive_depth(s, i, o, ts)
-    if matcher == QUOTES:
-        return arrive_quotes(s, i, o, ts)
-    return prevent_all(s, i, o, ts)
+    return prevent_all(s, i, o, ts) if load(i, I_MATCHER) == BARS else arrive(s, i, o, ts)
 
 
 @exported(words(1))

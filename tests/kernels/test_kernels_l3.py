@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karat.kernels.market import _l3 as l3
-from karat.kernels.market import _l3_records as records
+from karat.kernels.market import _l3_layout as records
 from karat.kernels.market import _layout as layout
 
 PlainBook = runpy.run_path(str(Path(__file__).parents[1] / "oracles" / "oracle_l3.py"))["PlainBook"]
@@ -35,7 +35,7 @@ class Book:
     """A compiled book with its memory."""
 
     def __init__(self, orders: int = 64, levels: int = 32) -> None:
-        self.words = np.full(l3.l3_words(orders, levels), -77, np.int64)
+        self.words = np.full(records.l3_words(orders, levels), -77, np.int64)
         self.at = self.words.ctypes.data
         assert l3.l3_init(self.at, orders, levels) == len(self.words)
 

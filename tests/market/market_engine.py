@@ -10,6 +10,7 @@ from market_oracle_types import Fill, News
 
 from karat.kernels.market import _layout as at
 from karat.kernels.market._block import Block, Sizes, Terms, drain, new_block, table
+from karat.kernels.market._engine import bind_orders
 
 COLUMN_OF = {
     "ts": (at.V_TS, np.int64),
@@ -41,7 +42,8 @@ def terms_of(keywords: dict[str, Any]) -> Terms:
         queue=(1, ()),
         cutoff_ns=keywords.get("cutoff", 0),
         flags=flags | at.MAY_CROSS,
-        book=(0, 512) if keywords.get("matcher", at.BARS) == at.DEPTH else None,
+        book=(0, 512) if keywords.get("matcher", at.BARS) in (at.DEPTH, at.ORDERS) else None,
+        room=(128, 64) if keywords.get("matcher", at.BARS) == at.ORDERS else None,
     )
 
 
@@ -58,6 +60,7 @@ class Engine:
         """Return an engine before its first row; `more` are fields of the terms that the oracle does not know."""
         made = [replace(terms_of(one), **(more or {})) for one in terms]
         block = new_block(made, list(cash), sizes=Sizes(**sizes))
+        bind_orders(block)
         view, keep = np.zeros(at.COLUMNS, dtype=np.int64), []
         view[at.V_ROWS], view[at.V_INTENTS] = len(columns["ts"]), len(intents)
         for name, (word, kind) in COLUMN_OF.items():

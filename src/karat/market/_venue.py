@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from karat.core import NS_PER_SECOND, Config, InputError
 from karat.data import Events, Instrument
-from karat.kernels.market import Block, Model, Sizes, Terms, bind_rules, layout, new_block, table
+from karat.kernels.market import Block, Model, Sizes, Terms, bind_orders, bind_rules, layout, new_block, table
 from karat.market._fees import Fee, RateFee, TieredFee
 from karat.market._impact import Impact, NoImpact
 from karat.market._latency import Latency, NoLatency
@@ -28,7 +28,15 @@ _MATCHERS: Final = {
     layout.QUOTES: (layout.QUOTE, layout.TRADE, layout.TRADE_BUY, layout.TRADE_SELL),
 }
 _LEVEL3: Final = frozenset(range(layout.ADD_BID, layout.EXECUTE + 1))
-_NAMES: Final = {"bars": layout.BARS, "depth": layout.DEPTH, "quotes": layout.QUOTES}
+_TRADES: Final = frozenset({layout.TRADE, layout.TRADE_BUY, layout.TRADE_SELL})
+_TAKEN: Final[Mapping[int, frozenset[int]]] = {
+    **{matcher: frozenset(kinds) for matcher, kinds in _MATCHERS.items()},
+    layout.DEPTH: _TRADES.union(_MATCHERS[layout.DEPTH]),
+    layout.ORDERS: _TRADES | _LEVEL3 | {layout.DEPTH_CLEAR},
+}
+_PRICED: Final = (layout.DEPTH_BID, layout.DEPTH_ASK, layout.ADD_BID, layout.ADD_ASK, layout.MODIFY)
+_NAMES: Final = {"bars": layout.BARS, "depth": layout.DEPTH, "quotes": layout.QUOTES, "orders": layout.ORDERS}
+ROOM: Final = (4_096, 1_024)  # orders and prices of a level-3 book at first; a full one is enlarged
 _MARGIN: Final = 1_024  # ticks kept free on both sides of the prices seen, so that own orders fit into the book
 _WIDEST: Final = 2**24  # ticks of a book: a block of 512 MB
 _MOST: Final = 2**62
@@ -43,14 +51,14 @@ class TradingTerms(Config):
     models; instruments of one currency with equal tiers of 30-day volume share that volume. entry, response: delays of
     orders to the venue and of its answers. participation_frac: share of a bar's volume that own orders may have
     together; None for no limit. Bars without a volume have no limit either, which is noted. whole_fills: a resting
-    order on level 2 fills wholly or not at all. mark: what a position is worth at: the last trade, or the middle of the
-    best quotes. crossed: what a book that stays crossed after its last row of a time does: it is an error, or taken as
-    it is. cutoff_ns: how long before an auction its orders must have come.
+    order on level 2 or 3 fills wholly or not at all. mark: what a position is worth at: the last trade, or the middle
+    of the best quotes. crossed: what a book that stays crossed after its last row of a time does: it is an error, or
+    taken as it is. cutoff_ns: how long before an auction its orders must have come.
     initial_margin_frac: of the value of a position. rules, filters: what the market's rules and the venue refuse, at
     sending, at arrival and at execution; None for nothing.
     """
 
-    matching: Literal["auto", "bars", "quotes", "depth"] = "auto"
+    matching: Literal["auto", "bars", "quotes", "depth", "orders"] = "auto"
     fee: Fee = Field(default_factory=RateFee)
     slippage: Slippage = Field(default_factory=NoSlippage)
     impact: Impact = Field(default_factory=NoImpact)
@@ -136,16 +144,11 @@ def matcher_of(events: Events, number: int, kinds: frozenset[int], matching: str
     """Return how an instrument is matched: as `matching` says, or by what it has; None where it has no market data.
 
     Raises:
-        InputError: level-3 rows, which have no matcher, or bars beside quotes or depth.
+        InputError: bars, quotes, depth or single orders beside each other, or single orders matched as something else.
     """
     name = events.instruments[number].id
     if kinds & _LEVEL3:
-        raise InputError(
-            "events",
-            f"level-3 rows of {name}",
-            why="orders are matched on bars, quotes and trades, or level 2",
-            fix="karat.data.level2_from_level3(events) gives the same market as level 2",
-        )
+        return _matched_on_orders(name, kinds, matching)
     found = [matcher for matcher, own in _MATCHERS.items() if kinds & set(own)]
     if layout.BARS in found and len(found) > 1:
         raise InputError("events", f"bars and quotes or depth of {name}", allowed="one kind of market data each")
@@ -156,16 +159,33 @@ def matcher_of(events: Events, number: int, kinds: frozenset[int], matching: str
     return layout.DEPTH if layout.DEPTH in found else (found[0] if found else None)
 
 
+def takes(matcher: int | None, kinds: frozenset[int]) -> bool:
+    """Return whether a matcher takes all market data among these kinds."""
+    own = _TAKEN.get(matcher or 0, frozenset())
+    return all(kind in own or kind >= layout.STATUS for kind in kinds)
+
+
+def _matched_on_orders(name: str, kinds: frozenset[int], matching: str) -> int:
+    if layout.BAR in kinds:
+        raise InputError("events", f"bars and single orders of {name}", allowed="one kind of market data each")
+    if kinds & {layout.QUOTE, layout.DEPTH_BID, layout.DEPTH_ASK}:
+        fix = "leave the others out: single orders have them"
+        raise InputError("events", f"single orders and quotes or depth of {name}", fix=fix)
+    if matching not in ("auto", "orders"):
+        fix = "say 'orders', or karat.data.level2_from_level3(events) gives the same market as level 2"
+        raise InputError("terms.matching", matching, why=f"{name} has rows of single orders", fix=fix)
+    return layout.ORDERS
+
+
 def seen_in(events: Events) -> list[tuple[frozenset[int], Range | None]]:
-    """Return of each instrument the kinds of its rows, and the lowest and highest price of its depth."""
+    """Return of each instrument the kinds of its rows, and the lowest and highest price of its depth or orders."""
     found = []
     for number in range(len(events.instruments)):
         rows = slice(None) if events.instrument is None else events.instrument == number
         kinds = frozenset(np.flatnonzero(np.bincount(events.kind[rows], minlength=1)).tolist())
         shown = None
-        if kinds & {layout.DEPTH_BID, layout.DEPTH_ASK}:
-            kind, price = events.kind[rows], events.price[rows]
-            prices = price[(kind == layout.DEPTH_BID) | (kind == layout.DEPTH_ASK)]
+        if kinds & set(_PRICED):
+            prices = events.price[rows][np.isin(events.kind[rows], _PRICED)]
             shown = int(prices.min()), int(prices.max())
         found.append((kinds, shown))
     return found
@@ -181,7 +201,7 @@ def window_of(shown: Range | None, name: str) -> Range:
         return 0, 1
     low, high = max(0, shown[0] - _MARGIN), shown[1] + _MARGIN
     if high - low >= _WIDEST:
-        why, fix = f"the depth of {name} reaches from tick {shown[0]} to {shown[1]}", "leave far levels out"
+        why, fix = f"the book of {name} reaches from tick {shown[0]} to {shown[1]}", "leave far levels out"
         raise InputError("events.price", high - low, allowed=f"a range below {_WIDEST} ticks", why=why, fix=fix)
     return low, high - low + 1
 
@@ -210,6 +230,7 @@ def first_block(spec: VenueSpec, events: Events) -> Block:
     for name, rate in spec.fx.items():
         table(block, "currencies")[currencies.index(name), layout.C_RATE] = int(rate * _RATE)
     bind_rules(block)
+    bind_orders(block)
     return block
 
 
@@ -244,7 +265,8 @@ def _terms(
         flags=flags | (layout.MAY_CROSS if own.crossed == "allow" else 0),
         cutoff_ns=own.cutoff_ns,
         initial=_rate(own.initial_margin_frac),
-        book=window_of(seen[1], item.id) if matcher == layout.DEPTH else None,
+        book=window_of(seen[1], item.id) if matcher in (layout.DEPTH, layout.ORDERS) else None,
+        room=ROOM if matcher == layout.ORDERS else None,
     )
 
 

@@ -21,6 +21,7 @@ from karat.kernels.market._depth_rows import depth_rows
 from karat.kernels.market._execute import learn, write_news
 from karat.kernels.market._gateway import ask, equity, send
 from karat.kernels.market._layout import (
+    ADD_BID,
     AMEND,
     ARRIVE,
     ARRIVE_AMEND,
@@ -38,6 +39,7 @@ from karat.kernels.market._layout import (
     E_INSTRUMENT,
     E_KIND,
     E_TIME,
+    EXECUTE,
     EXPIRE,
     FAILED,
     FAR,
@@ -61,6 +63,7 @@ from karat.kernels.market._layout import (
     H_NEWS_SEQUENCE,
     H_NOW,
     H_OPEN_ORDERS,
+    H_ORDERS_ROW,
     H_ROW,
     H_SCRATCH,
     H_SEQUENCE,
@@ -79,6 +82,7 @@ from karat.kernels.market._layout import (
     O_ID,
     O_INSTRUMENT,
     O_STATE,
+    ORDERS,
     Q_ACTION,
     Q_LOTS,
     Q_STATE,
@@ -134,6 +138,11 @@ def _matched_row(s: int, i: int, v: int, row: int, kind: int) -> int:
     if matcher == DEPTH:
         if kind == DEPTH_BID or kind == DEPTH_ASK or kind == DEPTH_CLEAR:
             return depth_row(s, i, v, row, kind)
+        if TRADE <= kind <= TRADE_SELL:
+            return depth_trade(s, i, v, row, kind)
+    elif matcher == ORDERS:
+        if ADD_BID <= kind <= EXECUTE or kind == DEPTH_CLEAR:
+            return call4(load(s, H_ORDERS_ROW), s, i, v, row)
         if TRADE <= kind <= TRADE_SELL:
             return depth_trade(s, i, v, row, kind)
     elif matcher == BARS and kind == BAR:

@@ -12,7 +12,7 @@ that a copy of the block is a snapshot and loading it is resuming. Real numbers 
 | Q | queue | thing scheduled at the venue: arrivals, expiries, responses |
 | F | fills | fill not yet read by the caller |
 | N | news | message about an order not yet read by the caller |
-| B | books | dense level-2 book |
+| B | books | dense level-2 book; on level 3 beside a book of single orders, see `_l3_layout` |
 | V | event columns | a table of addresses that the caller passes beside the block |
 | T | intents | row of the caller's table of intents |
 
@@ -39,6 +39,7 @@ H_QUEUE_LENGTH, H_FILLS_LENGTH, H_NEWS_LENGTH, H_FREE_ORDER, H_OPEN_ORDERS, H_FI
 H_AT_CURRENCIES, H_AT_INSTRUMENTS, H_AT_ORDERS, H_AT_QUEUE, H_AT_FILLS, H_AT_NEWS, H_AT_MAP, H_MAP_MASK = range(28, 36)
 H_MARGIN_POLICY, H_TARGET_TS, H_TARGET_EQUITY, H_NEWS_SEQUENCE = range(36, 40)
 H_SELF_TRADES, H_GRAVE, H_DISTURBED, H_INTRABAR = range(43, 47)
+H_ORDERS_ROW, H_ORDERS_TAKE, H_ORDERS_ENTER, H_ORDERS_FOLLOW = range(47, 51)  # addresses of `_match_orders`
 H_SCRATCH: Final = 64  # one row of intents that the market writes for itself
 H_HOOK_ROW, H_HOOK_ORDER, H_HOOK_FILL, H_REFUSED = range(84, 88)  # addresses of the rules' functions, and a count
 HEADER: Final = 88
@@ -57,6 +58,7 @@ I_FILLED, I_OPEN_NS, I_CLOSE_NS, I_CUTOFF, I_AMBIGUOUS, I_AMBIGUOUS_MONEY, I_BID
 I_INITIAL, I_LOCAL_POSITION, I_FUNDING, I_DIVIDEND, I_WITHOUT_VOLUME = range(48, 53)
 I_PRIOR_CLOSE, I_BAR_START, I_SESSION_OPEN, I_SESSION_CLOSE, I_MATCHER, I_RESERVED = range(55, 61)
 I_REST_LOW, I_REST_HIGH, I_IMPACT_KIND, I_IMPACT_AT, I_NUMBER, I_ARRIVAL = range(61, 67)
+I_VENUE_ORDERS, I_LOCAL_ORDERS = 67, 68  # where the level-3 books begin, the venue's and the one the strategy sees
 I_PLACE, I_STATUSES, I_RING = range(69, 72)  # the ring of the last statuses: ts, status, open, close each
 STATUSES: Final = 8
 I_FEE_KIND, I_FEE_AT, I_SCHEDULE, I_RULES_DUE = range(I_RING + 4 * STATUSES, I_RING + 4 * STATUSES + 4)
@@ -75,6 +77,7 @@ O_ID, O_INSTRUMENT, O_SIDE, O_TYPE, O_TIF, O_FLAGS, O_STATE, O_QTY = range(8)
 O_FILLED, O_PRICE, O_STOP, O_OFFSET, O_DISPLAY, O_EXPIRE, O_STP, O_PARENT = range(8, 16)
 O_GROUP_MODE, O_SENT, O_ARRIVED, O_SEQUENCE, O_FRONT, O_TRADED, O_NOTIONAL = range(16, 23)
 O_NEXT, O_PREVIOUS, O_TRIGGERED, O_LOCAL, O_PENDING, O_SHOWN = range(24, 30)
+O_PLACE: Final = 31  # number of its place in the sequence of the venue's level-3 book
 O_RING, O_SIBLING, O_CHARGES, O_RESPONSES, O_CHILDREN, O_FULL, O_RETIRED, O_RESERVED = range(32, 40)
 O_FEES, O_ABOVE, O_TAKEN = range(40, 43)  # taken: lots that other legs of a reducing list have had
 ORDER: Final = 44
@@ -154,7 +157,11 @@ DONE, FILLS_FULL, NEWS_FULL, FAILED = range(4)
     E_FILLS_FULL,
     E_NEWS_FULL,
     E_DEPTH_ONLY,
-) = range(16)
+    E_UNKNOWN_ORDER,
+    E_KNOWN_ORDER,
+    E_TOO_MUCH,
+    E_BOOK_FULL,
+) = range(20)
 
 # -- reasons of rejections and expiries, 1 to 99 (the rules of markets use 100 and above)
 (

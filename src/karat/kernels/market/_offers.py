@@ -9,7 +9,7 @@ Invariants:
 from __future__ import annotations
 
 from karat.kernels._jit import exported
-from karat.kernels._memory import load, store, store_real
+from karat.kernels._memory import call4, load, store, store_real
 from karat.kernels.market._assumptions import queue_enter
 from karat.kernels.market._book import put, shown, within
 from karat.kernels.market._execute import execute
@@ -18,6 +18,8 @@ from karat.kernels.market._layout import (
     B_BID,
     B_LOW,
     B_SLOTS,
+    H_ORDERS_ENTER,
+    H_ORDERS_TAKE,
     I_ARRIVAL,
     I_ASK,
     I_ASK_QTY,
@@ -29,12 +31,14 @@ from karat.kernels.market._layout import (
     I_MATCHER,
     I_QUEUE_AT,
     I_QUEUE_KIND,
+    I_VENUE_ORDERS,
     NONE,
     O_FILLED,
     O_FRONT,
     O_PRICE,
     O_QTY,
     O_SIDE,
+    ORDERS,
     QUOTES,
     UNSEEN,
 )
@@ -100,6 +104,8 @@ def _take_level(s: int, i: int, o: int, price: int, ts: int) -> int:
     lots = execute(s, i, o, min(level, load(o, O_QTY)), price, 0, load(i, I_ARRIVAL), ts)
     if lots > 0:
         put(b, load(b, B_LOW), load(b, B_SLOTS), 1 if side > 0 else 0, price, level - lots)
+        if load(i, I_MATCHER) == ORDERS:
+            call4(load(s, H_ORDERS_TAKE), s + 8 * load(i, I_VENUE_ORDERS), -side, price, lots)
     return lots
 
 
@@ -133,6 +139,8 @@ def enter_queue(s: int, i: int, o: int) -> int:
     """Note what stands before an order that takes its place in the queue of its price."""
     if load(i, I_MATCHER) == QUOTES:
         return _enter_quote(s, i, o)
+    if load(i, I_MATCHER) == ORDERS:
+        return call4(load(s, H_ORDERS_ENTER), s, i, o, 0)
     level = shown(s + 8 * load(i, I_BOOK), load(o, O_SIDE), load(o, O_PRICE))
     store_real(o, O_FRONT, queue_enter(load(i, I_QUEUE_KIND), s + 8 * load(i, I_QUEUE_AT), level))
     return 0

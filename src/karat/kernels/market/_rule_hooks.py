@@ -14,11 +14,13 @@ from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import load, load_byte, store
 from karat.kernels.market._filters import filters_order
 from karat.kernels.market._layout import (
+    ADD_BID,
     B_ASK,
     B_BID,
     CLOSED,
     DEPTH_ASK,
     DEPTH_BID,
+    EXECUTE,
     FAR,
     H_NOW,
     I_ASK,
@@ -104,9 +106,9 @@ def on_row(s: int, i: int, v: int, row: int) -> int:
                 prior = load(i, I_PRIOR_CLOSE)
                 rules_start(r, s + 8 * load(i, I_SCHEDULE), load(i, I_OPEN_NS), load(i, I_CLOSE_NS), prior)
             rules_status(r, status)
-        elif TRADE <= kind <= TRADE_SELL:
+        if TRADE <= kind <= TRADE_SELL or kind == EXECUTE:
             rules_trade(r, ts, load(load(v, V_PRICE), row))
-        elif kind == QUOTE or kind == DEPTH_BID or kind == DEPTH_ASK:
+        if kind == QUOTE or kind == DEPTH_BID or kind == DEPTH_ASK or ADD_BID <= kind <= EXECUTE:
             rules_quote(r, ts, _best(s, i, 1), _best(s, i, -1))
     due = rules_next(r)
     if due < FAR and due != load(i, I_RULES_DUE):

@@ -201,7 +201,7 @@ def window_of(shown: Range | None, name: str) -> Range:
         return 0, 1
     low, high = max(0, shown[0] - _MARGIN), shown[1] + _MARGIN
     if high - low >= _WIDEST:
-        why, fix = f"the book of {name} reaches from tick {shown[0]} to {shown[1]}", "leave far levels out"
+        why, fix = f"the depth of {name} reaches from tick {shown[0]} to {shown[1]}", "leave far levels out"
         raise InputError("events.price", high - low, allowed=f"a range below {_WIDEST} ticks", why=why, fix=fix)
     return low, high - low + 1
 

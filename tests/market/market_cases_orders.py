@@ -34,6 +34,18 @@ def modified(ts: int, id_: int, price: int, lots: int) -> dict[str, int]:
     return event(ts, k.MODIFY, price, lots, a=id_)
 
 
+def one_each(levels: list[dict[str, int]]) -> list[dict[str, int]]:
+    """Return level-2 rows as level 3 with one order a level: it is added, and shown again by a modification."""
+    ids: dict[tuple[int, int], int] = {}
+    rows = []
+    for level in levels:
+        known = (level["kind"], level["price"]) in ids
+        id_ = ids.setdefault((level["kind"], level["price"]), len(ids) + 1)
+        adds = k.ADD_BID if level["kind"] == k.DEPTH_BID else k.ADD_ASK
+        rows.append({**level, "kind": k.MODIFY if known else adds, "a": id_})
+    return rows
+
+
 BIDS = [bid(0, 1, 99, 10), bid(0, 2, 99, 5), bid(0, 3, 98, 20)]
 QUEUES = [*BIDS, ask(0, 11, 101, 10), ask(0, 12, 101, 4), ask(0, 13, 102, 20)]
 REST = [limit(1, 1, BUY, 5, 99)]  # behind the 15 lots of orders 1 and 2

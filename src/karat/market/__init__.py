@@ -1,4 +1,4 @@
-"""The simulated market: orders, fills, costs and money on bars, quotes and level 2, and targets on bars.
+"""The simulated market: orders, fills, costs and money on bars, quotes, level 2 and level 3, and targets on bars.
 
 Two kernels: the event market (`simulate_events`, `run_strategy`, `simulate_chunks`, `Market`, with a `VenueSpec`)
 matches orders event by event; the target panel (`simulate`, `sweep`, with a `MarketSpec`) turns target weights or

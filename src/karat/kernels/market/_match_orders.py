@@ -182,13 +182,21 @@ def _crossing(s: int, i: int, v: int, row: int, bid: int, ask: int) -> int:
     return 1 if row + 1 >= load(v, V_ROWS) or load(times, row + 1) > load(times, row) else 0
 
 
-@exported(words(4))
-def _near(i: int, b: int, side: int, price: int) -> int:
-    """Return 0 where a row of a side at a price cannot concern an own order."""
-    low, high, bid, ask = load(i, I_SELL_LOW), load(i, I_BUY_HIGH), load(b, B_BID), load(b, B_ASK)
-    if load(i, I_UNPLAIN) > 0 or (high >= price if side > 0 else low <= price):
+@exported(words(3))
+def _beside(i: int, side: int, price: int) -> int:
+    """Return 0 where no own resting order of a side can be at a price, or at a better one."""
+    if load(i, I_UNPLAIN) > 0:
         return 1
-    return 1 if (ask != NONE and ask <= high) or (bid != NONE and bid >= low) else 0
+    return 1 if (load(i, I_BUY_HIGH) >= price if side > 0 else load(i, I_SELL_LOW) <= price) else 0
+
+
+@exported(words(2))
+def _wanted(i: int, b: int) -> int:
+    """Return 0 where no own order can want what the book offers."""
+    bid, ask = load(b, B_BID), load(b, B_ASK)
+    if load(i, I_UNPLAIN) > 0 or (ask != NONE and ask <= load(i, I_BUY_HIGH)):
+        return 1
+    return 1 if bid != NONE and bid >= load(i, I_SELL_LOW) else 0
 
 
 @exported(words(4))
@@ -228,12 +236,13 @@ def orders_row(s: int, i: int, v: int, row: int) -> int:
         return stop_with(s, E_BOOK_FULL, row, order_id)
     if traded != NONE:
         store(i, I_LAST, traded)
-    if load(i, I_LIVE) > 0 and _near(i, b, side, old):
+    if place > 0 and _beside(i, side, old):  # an order that comes is behind all that are there
         _move_queues(s, i, side, old)
-        if trading(load(i, I_STATUS)):
-            if traded != NONE:
-                _executed(s, i, side, old, place, qty, ts)
+        if traded != NONE and trading(load(i, I_STATUS)):
+            _executed(s, i, side, old, place, qty, ts)
+    if load(i, I_LIVE) > 0 and trading(load(i, I_STATUS)):
+        if _wanted(i, b):
             _serve(s, i, ts)
-            if traded != NONE or load(i, I_LAST) == NONE:
-                set_off(s, i, traded, ts)
+        if load(i, I_UNPLAIN) > 0 and (traded != NONE or load(i, I_LAST) == NONE):
+            set_off(s, i, traded, ts)
     return _value(s, i, b, traded)

@@ -5,6 +5,7 @@ Numbers refer to the invariants of `karat.kernels.market._match_orders` and `_re
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -242,6 +243,28 @@ def test_chunks_are_the_stream(flow: OrderFlow, size: int) -> None:
     trades = events_from_rows([{"ts": int(events.ts[0]) - 5, "kind": "trade", "price": 10_000, "qty": 1}], A)
     both = merge_events(trades, events)
     same(simulate_events(both, intents, DELAYED), simulate_chunks(cut(both, size), intents, DELAYED))
+
+
+def test_chunks_without_rows_of_orders_first_must_be_told_what_comes(flow: OrderFlow) -> None:
+    """An order that was sent before the first single order: its market must be known."""
+    early = int(flow.level3.ts[0]) - 5
+    status = events_from_rows([{"ts": early, "kind": "status", "a": at.OPEN, "b": early, "c": early + 10**15}], A)
+    events = merge_events(status, flow.level3.head(300))
+    intents = intents_on(events, [Order(1, early, "A.X", "buy", 5, type="limit", price=9_999 * A.tick)])
+    parts = [events.head(1), events.slice(1)]
+    with pytest.raises(InputError, match="terms.matching: got 'auto'; orders were sent before the first such row"):
+        simulate_chunks(parts, intents)
+    said = VenueSpec(terms=TradingTerms(matching="orders"))
+    same(simulate_events(events, intents, said), simulate_chunks(parts, intents, said))
+
+
+@pytest.mark.skipif(JIT_OFF, reason="nothing is compiled")
+def test_other_markets_do_not_load_the_matcher() -> None:
+    """What is not asked for is not compiled either."""
+    code = "import sys; from karat.kernels.market import engine; engine(); print('{}' in sys.modules)"
+    for module, loaded in (("karat.kernels.market._l3", "False"), ("karat.kernels.market._advance", "True")):
+        ran = subprocess.run([sys.executable, "-c", code.format(module)], capture_output=True, text=True, check=True)
+        assert ran.stdout.strip() == loaded
 
 
 def test_two_instruments_have_two_books() -> None:

@@ -149,7 +149,7 @@ def test_2_the_place_in_the_queue_is_that_of_the_rebuilt_book(flow: OrderFlow) -
                 break  # whoever was filled stands first
             assert order.view(np.float64)[at.O_FRONT] == sum(left.values())
             seen.add(sum(left.values()))
-    assert len(seen) > (5 if JIT_OFF else 15)
+    assert len(seen) > (2 if JIT_OFF else 15)
 
 
 def queue_at(events: Events, side: int, price: int) -> dict[tuple[int, int], int]:
@@ -163,7 +163,7 @@ def test_the_strategy_sees_the_levels_that_it_knows_of() -> None:
     """Its book is the one rebuilt from the rows known by then, whatever own orders took at the venue."""
     from karat.kernels.market._strategy import seen_best
 
-    events = order_flow(ROWS // 3, seed=4, instrument=A, feed_latency_ns=50_000_000).level3
+    events = order_flow(max(500, ROWS // 3), seed=4, instrument=A, feed_latency_ns=50_000_000).level3
     market = Market(events, VenueSpec(), intents_on(events, [Order(1, int(events.ts[300]), "A.X", "buy", 40)]))
     for row in range(250, len(events), 150):
         now = int(events.ts[row])
@@ -270,7 +270,9 @@ def test_other_markets_do_not_load_the_matcher() -> None:
 def test_two_instruments_have_two_books() -> None:
     """Ids of one are not ids of the other, also where a full book of one moves the other."""
     b = Instrument("B.X")
-    both = merge_events(*(order_flow(ROWS // 3, seed=n, instrument=item).level3 for n, item in ((1, A), (2, b))))
+    both = merge_events(
+        *(order_flow(max(500, ROWS // 3), seed=n, instrument=item).level3 for n, item in ((1, A), (2, b)))
+    )
     orders = []
     for n, ts in enumerate(np.linspace(both.ts[300], both.ts[-1], 60, dtype=np.int64).tolist()):
         name = "A.X" if n % 2 else "B.X"

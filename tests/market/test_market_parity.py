@@ -119,7 +119,6 @@ FAULTS: list[tuple[Any, str, Any, int]] = [
     (OrderBook, "_serve", lambda *_: None, ORDERS),
     (OrderBook, "_give", lambda *_: None, ORDERS),
     (OrderBook, "ahead", lambda book, order: book.plain.quantity(order.side, order.price), ORDERS),
-    (OrderBook, "_line", lambda book, side: [o for o in book._by_age() if o.limit_now and o.side == side], ORDERS),
     (OrderBook, "_use", lambda *_: None, ORDERS),
 ]
 

@@ -8,7 +8,7 @@ Invariants:
 
 from __future__ import annotations
 
-from karat.kernels._jit import exported
+from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import call4, load, store, store_real
 from karat.kernels.market._assumptions import queue_enter
 from karat.kernels.market._book import put, shown, within
@@ -71,7 +71,7 @@ def take_quote(s: int, i: int, o: int, price: int, maker: int, ts: int) -> int:
     return lots
 
 
-@exported(words(3))
+@compiled(words(3))
 def best_shown(s: int, i: int, side: int) -> int:
     """Return the best price of the bids (+1) or the asks (-1), NONE for an empty side."""
     if load(i, I_MATCHER) == QUOTES:
@@ -87,7 +87,7 @@ def offered(s: int, i: int, side: int, limit: int) -> int:
     return within(s + 8 * load(i, I_BOOK), -side, limit)
 
 
-@exported(words(4))
+@compiled(words(4))
 def best_offer(s: int, i: int, side: int, limit: int) -> int:
     """Return the best price at which an order of this side and limit finds something, NONE for none."""
     if load(i, I_MATCHER) == QUOTES and _offered_quote(i, side, limit) == 0:
@@ -134,7 +134,7 @@ def _enter_quote(s: int, i: int, o: int) -> int:
     return 0
 
 
-@exported(words(3))
+@compiled(words(3))
 def enter_queue(s: int, i: int, o: int) -> int:
     """Note what stands before an order that takes its place in the queue of its price."""
     if load(i, I_MATCHER) == QUOTES:

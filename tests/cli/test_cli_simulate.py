@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from cli_factory import Said, karat
 
-from karat.data import Instrument, events_from_quotes, write_events
+from karat.data import Instrument, events_from_quotes, order_flow, write_events
 from karat.market import PROFILES
 
 BARS = """ts,instrument,open,high,low,close,volume
@@ -123,6 +123,18 @@ def test_a_folder_of_events_is_read(place: Path) -> None:
     facts = karat("simulate", place / "quotes", place / "orders.csv", "--json").facts
     assert facts["telemetry"]["fills"] == 2
     assert facts["money"]["USD"]["cash"] == "999940.00000000"
+
+
+def test_single_orders_are_read_and_drawn(place: Path) -> None:
+    flow = order_flow(600, seed=2, instrument=Instrument("ABC.XNYS")).level3
+    write_events(place / "flow", flow)
+    sent = int(flow.ts[400])
+    (place / "orders.csv").write_text(f"id,ts,instrument,side,quantity\n1,{sent},ABC.XNYS,buy,6\n", encoding="utf-8")
+    given = ("simulate", place / "flow", place / "orders.csv", "--plot", place / "flow.svg", "--json")
+    facts = karat(*given).facts
+    assert facts["telemetry"]["rows"] == 600
+    assert facts["telemetry"]["fill_rate"] == 1.0
+    assert "<svg" in (place / "flow.svg").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karat.kernels.market import _l3 as l3
-from karat.kernels.market import _l3_records as records
+from karat.kernels.market import _l3_layout as records
+from karat.kernels.market import _l3_room as room
 from karat.kernels.market import _layout as layout
 
 PlainBook = runpy.run_path(str(Path(__file__).parents[1] / "oracles" / "oracle_l3.py"))["PlainBook"]
@@ -35,7 +36,7 @@ class Book:
     """A compiled book with its memory."""
 
     def __init__(self, orders: int = 64, levels: int = 32) -> None:
-        self.words = np.full(l3.l3_words(orders, levels), -77, np.int64)
+        self.words = np.full(records.l3_words(orders, levels), -77, np.int64)
         self.at = self.words.ctypes.data
         assert l3.l3_init(self.at, orders, levels) == len(self.words)
 
@@ -106,6 +107,42 @@ def test_3_a_full_book_answers_and_is_unchanged() -> None:
     assert l3.l3_add(book.at, 2, 1, 100, 5) == records.DUPLICATE
     assert (book.words == before).all()
     assert l3.l3_modify(book.at, 1, 99, 5) == 0  # the last order of its level frees it
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(ACTIONS, max_size=40), st.lists(ACTIONS, max_size=40), st.integers(0, 60), st.integers(0, 20))
+def test_a_book_with_more_room_is_the_same_book(
+    before: list[tuple[str, int, int, int, int]],
+    after: list[tuple[str, int, int, int, int]],
+    orders: int,
+    levels: int,
+) -> None:
+    """1 and 2 of _l3_room: full, half full or empty, with more orders, more prices, both or neither."""
+    small, plain = Book(30, 22), PlainBook()
+    for action in before:
+        step(small, plain, action)
+    large = Book(30 + orders, 22 + levels)
+    assert room.l3_copy(small.at, large.at) == len(plain.orders)
+    same(large, plain)
+    for action in after:
+        ours, theirs = step(large, plain, action)
+        assert ours == theirs, action
+        same(large, plain)
+
+
+def test_a_full_book_with_more_room_takes_what_it_could_not() -> None:
+    small = Book(3, 2)
+    for k, price in ((1, 100), (2, 101), (3, 101)):
+        assert l3.l3_add(small.at, k, 1, price, 5) == 0
+    assert l3.l3_add(small.at, 4, 1, 101, 5) == records.FULL
+    for size, fits in (((4, 2), (0, records.FULL)), ((3, 4), (records.FULL, records.FULL)), ((5, 3), (0, 0))):
+        large = Book(*size)
+        assert room.l3_copy(small.at, large.at) == 3
+        assert (l3.l3_add(large.at, 4, 1, 101, 5), l3.l3_add(large.at, 5, 1, 99, 5)) == fits
+        assert [l3.l3_ahead_of(large.at, k) for k in (1, 2, 3)] == [0, 0, 5]
+        assert l3.l3_delete(large.at, 2) == 0  # a freed record is used before a new one
+        assert l3.l3_add(large.at, 6, 1, 100, 5) == 0
+        assert l3.l3_ahead_of(large.at, 6) == 5
 
 
 def test_4_an_order_loses_its_place_by_price_or_by_more_lots_only() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from karat.kernels.market import _layout as k
 
 BUY, SELL = 1, -1
-BARS, QUOTES, DEPTH = 1, 2, 3
+BARS, QUOTES, DEPTH, ORDERS = 1, 2, 3, 4
 TENTH, CENT = 100_000_000, 10_000_000
 BIG = 10**9
 

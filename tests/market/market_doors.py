@@ -30,7 +30,7 @@ from karat.market import (
 )
 from karat.market._orders import FORCES, LISTS, SELF_TRADES, TYPES, Intent
 
-MATCHERS = {at.BARS: "bars", at.QUOTES: "quotes", at.DEPTH: "depth"}
+MATCHERS = {at.BARS: "bars", at.QUOTES: "quotes", at.DEPTH: "depth", at.ORDERS: "orders"}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from market_oracle_types import Fill, News
 
 from karat.kernels.market import _layout as at
 from karat.kernels.market._block import Block, Sizes, Terms, drain, new_block, table
+from karat.kernels.market._engine import bind_orders
 
 COLUMN_OF = {
     "ts": (at.V_TS, np.int64),
@@ -47,7 +48,8 @@ def terms_of(keywords: dict[str, Any]) -> Terms:
         cutoff_ns=keywords.get("cutoff", 0),
         **{name: keywords[name] for name in MONEY_TERMS if name in keywords},
         flags=flags | at.MAY_CROSS,
-        book=(0, 512) if keywords.get("matcher", at.BARS) == at.DEPTH else None,
+        book=(0, 512) if keywords.get("matcher", at.BARS) in (at.DEPTH, at.ORDERS) else None,
+        room=(128, 64) if keywords.get("matcher", at.BARS) == at.ORDERS else None,
     )
 
 
@@ -66,6 +68,7 @@ class Engine:
         """Return an engine before its first row; `more`: fields of all terms; `account`: margin and account codes."""
         made = [replace(terms_of(one), **(more or {})) for one in terms]
         block = new_block(made, list(cash), sizes=Sizes(), **account)
+        bind_orders(block)
         view, keep = np.zeros(at.COLUMNS, dtype=np.int64), []
         view[at.V_ROWS], view[at.V_INTENTS] = len(columns["ts"]), len(intents)
         for name, (word, kind) in COLUMN_OF.items():

@@ -14,11 +14,12 @@ from typing import Any, Protocol, TypeVar
 
 from hypothesis import strategies as st
 from market_scenario_events import bars_of, depth_of, quotes_of
+from market_scenario_orders import orders_of
 
 from karat.kernels.market import _layout as k
 
 Item = TypeVar("Item")
-BARS, QUOTES, DEPTH = 1, 2, 3
+BARS, QUOTES, DEPTH, ORDERS = 1, 2, 3, 4
 WITH_PRICE = (k.LIMIT, k.STOP_LIMIT, k.TAKE_PROFIT, k.LIMIT_ON_OPEN, k.LIMIT_ON_CLOSE)
 ON_BARS = (*range(k.MARKET, k.LIMIT_ON_CLOSE + 1), k.LIMIT, k.LIMIT, k.LIMIT, k.MARKET)
 ON_BOOKS = (k.MARKET, k.LIMIT, k.LIMIT, k.LIMIT, k.STOP, k.STOP_LIMIT, k.TRAILING, k.TAKE_PROFIT)
@@ -268,7 +269,7 @@ class _Maker:
 def scenario(choose: Choose, options: Options = Options()) -> Scenario:
     """Make one scenario from a source of choices."""
     n = choose.pick(1, options.instruments)
-    make = {BARS: bars_of, QUOTES: quotes_of, DEPTH: depth_of}[options.matcher]
+    make = {BARS: bars_of, QUOTES: quotes_of, DEPTH: depth_of, ORDERS: orders_of}[options.matcher]
     events, prices = make(choose, n, options)
     maker = _Maker(choose, options, n, (0, 0, 3, 10, 13)[choose.pick(0, 4)], prices)
     sorts = [maker.single] * 8 + [maker.command] * 4

@@ -10,7 +10,7 @@ import llvmlite.binding as llvm
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "oracles"))
-from market_oracle_types import BARS, DEPTH, QUOTES
+from market_oracle_types import BARS, DEPTH, ORDERS, QUOTES
 from market_parity import JIT_OFF, compiled, varied
 from market_scenarios import Options, Seeded
 
@@ -21,7 +21,7 @@ from karat.kernels.market import engine
 from karat.kernels.market import layout as k
 
 compiled_only = pytest.mark.skipif(JIT_OFF, reason="plain Python allocates")
-MATCHERS = pytest.mark.parametrize("matcher", [BARS, QUOTES, DEPTH], ids=["bars", "quotes", "depth"])
+MATCHERS = pytest.mark.parametrize("matcher", [BARS, QUOTES, DEPTH, ORDERS], ids=["bars", "quotes", "depth", "orders"])
 KIBIBYTE = 1_024
 
 

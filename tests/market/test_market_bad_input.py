@@ -19,7 +19,6 @@ from karat.data import (
     events_from_rows,
     events_from_trades,
     merge_events,
-    order_flow,
 )
 from karat.kernels.market import layout as at
 from karat.market import (
@@ -158,9 +157,6 @@ def test_what_a_market_is_matched_on_must_be_clear() -> None:
         Market(merge_events(bars, depth))
     with pytest.raises(InputError, match="depth and best quotes of A.X'; leave the quotes out: depth has them"):
         Market(merge_events(quotes, depth))
-    level3 = order_flow(50, seed=1, instrument=A).level3
-    with pytest.raises(InputError, match=r"level-3 rows of A.X.*level2_from_level3\(events\)"):
-        Market(level3)
     with pytest.raises(MarketStopped, match="events.kind: got 1; the instrument's matcher does not take this kind"):
         simulate(bars, Intents(), VenueSpec(terms=TradingTerms(matching="quotes")))
 

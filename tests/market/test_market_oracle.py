@@ -14,12 +14,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "oracles"))
 import market_cases as first
 import market_cases_books as books
 import market_cases_lists as lists
+import market_cases_orders as orders
 import market_oracle_bars
 from market_cases import BUY, SELL, Case, bar, limit, market, stop
 from market_oracle import OracleMarket, first_difference
 from market_oracle_books import Book
+from market_oracle_level3 import OrderBook
 from market_oracle_orders import Venue
-from market_oracle_types import BARS, DEPTH, QUOTES, OracleInstrument, OracleResult, Order
+from market_oracle_types import BARS, DEPTH, ORDERS, QUOTES, OracleInstrument, OracleResult, Order
 from market_scenarios import Options, Scenario, Seeded, scenario, scenarios
 
 from karat.kernels.market import _layout as k
@@ -28,7 +30,7 @@ TESTS = Path(__file__).parents[1]
 CASES = [
     *(first.POINTS + first.PATH + first.AUCTIONS + first.VOLUME),
     *(lists.LISTS + lists.CHILDREN + lists.COMMANDS + lists.SELF_TRADES + lists.MONEY),
-    *(books.QUOTE_CASES + books.DEPTH_CASES),
+    *(books.QUOTE_CASES + books.DEPTH_CASES + orders.ORDER_CASES),
 ]
 STP = {"NONE": 0, "EXPIRE_TAKER": 1, "EXPIRE_MAKER": 2, "EXPIRE_BOTH": 3, "DECREMENT": 4}
 STATES = {"NEW": k.LIVE, "FILLED": k.FILLED, "EXPIRED_IN_MATCH": k.PREVENTED}
@@ -187,13 +189,13 @@ def check(made: Scenario) -> OracleResult:
     return result
 
 
-@pytest.mark.parametrize("matcher", [BARS, QUOTES, DEPTH])
+@pytest.mark.parametrize("matcher", [BARS, QUOTES, DEPTH, ORDERS])
 @pytest.mark.parametrize("seed", range(40))
 def test_random_scenarios_keep_the_books(seed: int, matcher: int) -> None:
     check(scenario(Seeded(seed), Options(matcher=matcher)))
 
 
-@pytest.mark.parametrize("matcher", [BARS, QUOTES, DEPTH])
+@pytest.mark.parametrize("matcher", [BARS, QUOTES, DEPTH, ORDERS])
 def test_drawn_scenarios_keep_the_books(matcher: int) -> None:
     """The same through Hypothesis, so that the strategy itself is known to work."""
 
@@ -210,7 +212,7 @@ def test_splits_keep_the_money(seed: int) -> None:
     assert play(scenario(Seeded(seed), Options(splits=True))).error == k.NO_ERROR
 
 
-@pytest.mark.parametrize("matcher", [QUOTES, DEPTH])
+@pytest.mark.parametrize("matcher", [QUOTES, DEPTH, ORDERS])
 def test_random_books_fill_both_ways(matcher: int) -> None:
     results = [play(scenario(Seeded(seed), Options(matcher=matcher))) for seed in range(40)]
     assert {fill.maker for result in results for fill in result.fills} == {False, True}
@@ -256,6 +258,11 @@ FAULTS: list[tuple[type | Any, str, Any, str]] = [
     (Book, "_own_opposite", lambda *_: [], "depth_self"),
     (Book, "_by_price", lambda book, side: [one for one in book._by_age() if one.side == side], "quote_through"),
     (Book, "_hit", lambda book, order, price, lots, left: book._rest(order, lots), "depth_zero"),
+    (OrderBook, "_use", lambda *_: None, "orders_walk"),
+    (OrderBook, "_give", lambda *_: None, "orders_come"),
+    (OrderBook, "_executed", lambda *_: None, "orders_place"),
+    (OrderBook, "_line", lambda book, side: book._by_age(), "orders_shared"),
+    (OrderBook, "ahead", lambda book, order: book.plain.quantity(order.side, order.price), "orders_cancelled"),
 ]
 
 

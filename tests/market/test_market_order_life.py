@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "oracles"))
 import market_cases as first
 from market_cases import BUY, SELL, Case, bar, event, limit, market, quote, row, send, stop
 from market_cases_books import LADDER, ask, bid, sold
-from market_oracle_types import BARS, DEPTH, QUOTES, Fill, News
+from market_cases_orders import one_each
+from market_oracle_types import BARS, DEPTH, ORDERS, QUOTES, Fill, News
 from market_parity import JIT_OFF, compiled, varied
 from market_scenarios import Options, Scenario, Seeded
 from test_market_oracle import CASES, STP, golden
@@ -35,9 +36,14 @@ LEGAL = {
     "LIVE": {"PARTIAL", "FILLED", "CANCELLED", "EXPIRED", "PREVENTED"},
     "PARTIAL": {"PARTIAL", "FILLED", "CANCELLED", "EXPIRED", "PREVENTED"},
 }
-BOOKS = pytest.mark.parametrize("matcher", [QUOTES, DEPTH], ids=["quotes", "depth"])
+BOOKS = pytest.mark.parametrize("matcher", [QUOTES, DEPTH, ORDERS], ids=["quotes", "depth", "orders"])
 many = pytest.mark.skipif(JIT_OFF, reason="counts what happens in many scenarios: too slow in plain Python")
-ALL = pytest.mark.parametrize("matcher", [BARS, QUOTES, DEPTH], ids=["bars", "quotes", "depth"])
+ALL = pytest.mark.parametrize("matcher", [BARS, QUOTES, DEPTH, ORDERS], ids=["bars", "quotes", "depth", "orders"])
+
+
+def shown(matcher: int, levels: list[dict[str, int]]) -> list[dict[str, int]]:
+    """Return level-2 rows as the rows of a matcher on depth or single orders."""
+    return one_each(levels) if matcher == ORDERS else levels
 
 
 class Played:
@@ -257,7 +263,7 @@ def test_post_only_never_takes(matcher: int) -> None:
 @BOOKS
 @pytest.mark.req("OMS-06")
 def test_post_only_is_refused_where_it_would_meet_the_venue_or_an_own_order(matcher: int) -> None:
-    start = [quote(0, 99, 10, 103, 10)] if matcher == QUOTES else [bid(0, 99, 10), ask(0, 103, 10)]
+    start = [quote(0, 99, 10, 103, 10)] if matcher == QUOTES else shown(matcher, [bid(0, 99, 10), ask(0, 103, 10)])
     intents = [
         limit(1, 1, BUY, 5, 103, flags=k.POST_ONLY),
         limit(2, 2, SELL, 5, 101),
@@ -323,7 +329,7 @@ def self_trade(matcher: int, mode: int) -> Played:
     if matcher == QUOTES:
         start = [quote(0, 99, 10, 104, 10), quote(2, 99, 10, 101, 3)]
     else:
-        start = [bid(0, 99, 10), ask(0, 104, 10), ask(2, 101, 3)]
+        start = shown(matcher, [bid(0, 99, 10), ask(0, 104, 10), ask(2, 101, 3)])
     intents = [limit(1, 1, SELL, 5, 102), limit(3, 2, BUY, 7, 103, stp=mode)]
     played = Played(start, intents, {"matcher": matcher})
     assert played.shown()[0] == (2, 3, 101, 3, False)  # the better price outside comes first in every mode
@@ -371,7 +377,7 @@ def test_self_trade_without_prevention(matcher: int) -> None:
 @pytest.mark.req("OMS-11")
 def test_all_or_none_is_not_prevented_half_way(matcher: int) -> None:
     """An own offer at 101 is in the way of 7 lots: nothing is filled. Behind what they need, it is not met."""
-    start = [quote(0, 99, 9, 102, 9)] if matcher == QUOTES else [bid(0, 99, 9), ask(0, 102, 9)]
+    start = [quote(0, 99, 9, 102, 9)] if matcher == QUOTES else shown(matcher, [bid(0, 99, 9), ask(0, 102, 9)])
     for own, wanted in ((101, k.PREVENTED), (103, k.FILLED)):
         intents = [limit(1, 1, SELL, 5, own), limit(2, 2, BUY, 7, 104, tif=k.FOK, stp=k.STP_CANCEL_NEW)]
         played = Played(start, intents, {"matcher": matcher})
@@ -404,18 +410,18 @@ def test_only_the_shown_slice_of_an_iceberg_works_the_queue() -> None:
 @ALL
 @pytest.mark.req("EVAL-11")
 def test_profit_without_costs_less_profit_with_them_is_the_itemised_cost(matcher: int) -> None:
-    """Fixed quantities. On level 2 the cost of walking the book is against the best price at arrival."""
+    """Fixed quantities. On level 2 and 3 the cost of walking the book is against the best price at arrival."""
     lots = [(BUY, 5), (SELL, 12), (BUY, 9), (SELL, 4)]
     late = 0 if matcher == BARS else 5
     intents = [market(10 * n + late, n + 1, side, qty) for n, (side, qty) in enumerate(lots)]
     terms = {"matcher": matcher, "taker": 700_000, "per_lot": 2, "unit": 7}
-    if matcher == DEPTH:
+    if matcher in (DEPTH, ORDERS):
         events = [
             each
             for n in range(4)
             for each in (bid(10 * n, 99 - n, 3), bid(10 * n, 90, 50), ask(10 * n, 101 + n, 2), ask(10 * n, 110, 50))
         ]
-        played = Played(events, intents, terms)
+        played = Played(shown(matcher, events), intents, terms)
         free = -sum(7 * fill.side * fill.reference * fill.qty for fill in played.fills)
     else:
         quotes = [quote(10 * n, 99 - n, 50, 101 + n, 50) for n in range(4)]
@@ -436,7 +442,7 @@ def test_profit_without_costs_less_profit_with_them_is_the_itemised_cost(matcher
 
 def test_auctions_are_refused_where_the_data_shows_none() -> None:
     kinds = (k.MARKET_ON_OPEN, k.MARKET_ON_CLOSE, k.LIMIT_ON_OPEN, k.LIMIT_ON_CLOSE)
-    for matcher in (QUOTES, DEPTH):
+    for matcher in (QUOTES, DEPTH, ORDERS):
         made = [send(1, n, BUY, kind, 5, price=99) for n, kind in enumerate(kinds, 1)]
         told = Played([], made, {"matcher": matcher}).told()
         assert told == {(n, k.REJECTED_GATEWAY, k.R_COMBINATION) for n in range(1, 5)}

@@ -16,9 +16,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "oracles"))
 import market_oracle_account
 from market_cases import BUY, SELL, event, limit, market, quote, status
 from market_cases_books import LADDER, ask, bid
+from market_cases_orders import QUEUES, deleted, executed, modified
+from market_cases_orders import ask as offer
 from market_oracle_books import Book
+from market_oracle_level3 import OrderBook
 from market_oracle_orders import Venue
-from market_oracle_types import BARS, DEPTH, QUOTES, Order
+from market_oracle_types import BARS, DEPTH, ORDERS, QUOTES, Order
 from market_parity import (
     JIT_OFF,
     SHARE,
@@ -44,7 +47,7 @@ from karat.kernels.market._kinds import (
     QUEUE_POWER,
 )
 
-MATCHERS = pytest.mark.parametrize("matcher", [BARS, QUOTES, DEPTH], ids=["bars", "quotes", "depth"])
+MATCHERS = pytest.mark.parametrize("matcher", [BARS, QUOTES, DEPTH, ORDERS], ids=["bars", "quotes", "depth", "orders"])
 CONSTANT = {"entry": (LATENCY_CONSTANT, (3,)), "response": (LATENCY_CONSTANT, (4,))}
 RANDOM = {"entry": (LATENCY_LOGNORMAL, (1.0, 0.7, 2.0)), "response": (LATENCY_LOGNORMAL, (1.2, 0.9, 2.0))}
 MODELS: list[dict[str, Any]] = [
@@ -92,8 +95,8 @@ def test_both_markets_agree_on_many(matcher: int) -> None:
 
 def test_the_scenarios_reach_what_they_are_to_compare() -> None:
     """On books: both liquidities, every kind of message, self-trades of every mode, waiting in a halt, rejections."""
-    for matcher in (QUOTES, DEPTH):
-        results = [oracle(varied(Seeded(seed), Options(matcher=matcher))) for seed in range(150)]
+    for matcher in (QUOTES, DEPTH, ORDERS):
+        results = [oracle(varied(Seeded(seed), Options(matcher=matcher))) for seed in range(180)]
         news = {(one.kind, one.reason) for result in results for one in result.news}
         assert {kind for kind, _ in news} == set(range(k.ACCEPTED, k.ACTIVATED + 1))
         reasons = {reason for _, reason in news}
@@ -112,6 +115,11 @@ FAULTS: list[tuple[Any, str, Any, int]] = [
     (Book, "_by_price", lambda book, side: [o for o in book._by_age() if o.limit_now and o.side == side], QUOTES),
     (Book, "_own_opposite", lambda *_: [], DEPTH),
     (Book, "_set_off", lambda *_: None, DEPTH),
+    (OrderBook, "_executed", lambda *_: None, ORDERS),
+    (OrderBook, "_serve", lambda *_: None, ORDERS),
+    (OrderBook, "_give", lambda *_: None, ORDERS),
+    (OrderBook, "ahead", lambda book, order: book.plain.quantity(order.side, order.price), ORDERS),
+    (OrderBook, "_use", lambda *_: None, ORDERS),
 ]
 
 
@@ -199,6 +207,17 @@ BAD_ROWS = [
     ("outside the window", DEPTH, bid(5, 600, 1), k.E_WINDOW, None),
     ("crossed depth", DEPTH, bid(5, 101, 1), k.E_CROSSED, {"flags": 0}),
     ("locked by an offer", DEPTH, ask(5, 99, 1), k.E_CROSSED, {"flags": 0}),
+    ("order of no lots", ORDERS, offer(5, 20, 102, 0), k.E_SIZE, {}),
+    ("order at no price", ORDERS, modified(5, 11, 0, 4), k.E_PRICE, {}),
+    ("order twice", ORDERS, offer(5, 11, 102, 1), k.E_KNOWN_ORDER, {}),
+    ("order from nowhere", ORDERS, deleted(5, 20), k.E_UNKNOWN_ORDER, {}),
+    ("more than it has", ORDERS, executed(5, 2, 99, 6), k.E_TOO_MUCH, {}),
+    ("depth among orders", ORDERS, ask(5, 102, 1), k.E_KIND, {}),
+    ("order outside", ORDERS, offer(5, 20, 600, 1), k.E_WINDOW, None),
+    ("crossed by an order", ORDERS, offer(5, 20, 98, 1), k.E_CROSSED, {"flags": 0}),
+    ("locked by a move", ORDERS, modified(5, 13, 99, 20), k.E_CROSSED, {"flags": 0}),
+    ("no room for an order", ORDERS, offer(5, 20, 101, 1), k.E_BOOK_FULL, {"room": (6, 9)}),
+    ("no room for a price", ORDERS, offer(5, 20, 103, 1), k.E_BOOK_FULL, {"room": (9, 4)}),
 ]
 
 
@@ -207,7 +226,7 @@ def test_a_bad_row_stops_the_run_before_it(
     name: str, matcher: int, row: dict[str, int], error: int, more: dict[str, Any] | None
 ) -> None:
     """Only the words that tell the error differ from a run that ends before the row; both markets name it alike."""
-    start = [quote(0, 99, 10, 101, 10)] if matcher == QUOTES else LADDER
+    start = {QUOTES: [quote(0, 99, 10, 101, 10)], DEPTH: LADDER, ORDERS: QUEUES}[matcher]
     intents = [market(1, 1, BUY, 4), limit(2, 2, BUY, 5, 99), limit(3, 3, SELL, 5, 103), market(9, 4, BUY, 1)]
     good = Scenario(({"matcher": matcher},), (0,), [*start, event(4, k.TRADE_SELL, 99, 2)], intents)
     bad = replace(good, events=[*good.events, row, event(8, k.TRADE_SELL, 90, 99)])
@@ -216,7 +235,7 @@ def test_a_bad_row_stops_the_run_before_it(
     assert other.advance() == k.FAILED
     assert other.advance() == k.FAILED
     assert other.block[k.H_ERROR] == error
-    assert other.block[k.H_ERROR_A] == (5 if matcher == DEPTH else 2) or error in (k.E_SIZE, k.E_PRICE)
+    assert other.block[k.H_ERROR_A] == len(start) + 1 or error in (k.E_SIZE, k.E_PRICE)
     differ = set(np.flatnonzero(one.block != other.block).tolist())
     assert differ <= {k.H_ERROR, k.H_ERROR_A, k.H_ERROR_B}
     assert one.fills() == other.fills() != []

@@ -5,8 +5,8 @@ intents as rows with the columns T_* of the layout. Everything is processed in t
 and corporate actions, market data, what the venue has waiting, the strategy. What is left in the venue's queue after
 the last row is processed too. After every single thing the identity of the money is asserted and the state recorded.
 
-Not covered: level 3, rules of markets (short sales, price bands, filters), iceberg display, random latencies, and queue
-models other than the risk-averse one.
+Not covered: rules of markets (short sales, price bands, filters), iceberg display, random latencies, and queue models
+other than the risk-averse one.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from market_oracle_bars import BarWalk, bar_of
 from market_oracle_books import PRINTS, Book
 from market_oracle_broker import Broker
 from market_oracle_gateway import Gateway
+from market_oracle_level3 import LEVEL3, OrderBook
 from market_oracle_orders import Venue
-from market_oracle_types import BARS, DEPTH, QUOTES, OracleInstrument, OracleResult, Order, rows_of
+from market_oracle_types import BARS, DEPTH, ORDERS, QUOTES, OracleInstrument, OracleResult, Order, rows_of
 
 from karat.kernels.market import _layout as k
 
@@ -27,7 +28,9 @@ KINDS_OF_MATCHER = {
     BARS: (k.BAR,),
     QUOTES: (k.QUOTE, *PRINTS),
     DEPTH: (k.DEPTH_BID, k.DEPTH_ASK, k.DEPTH_CLEAR, *PRINTS),
+    ORDERS: (*LEVEL3, *PRINTS),
 }
+BOOKS = {QUOTES: Book, DEPTH: Book, ORDERS: OrderBook}
 
 
 class OracleMarket:
@@ -55,7 +58,7 @@ class _Run:
         self.venue = Venue(instruments, cash)
         self.venue.matched = self._matched
         self.rows, self.intents = rows, intents
-        self.books = {i: Book(self.venue, i) for i, terms in enumerate(instruments) if terms.matcher != BARS}
+        self.books = {i: BOOKS[one.matcher](self.venue, i) for i, one in enumerate(instruments) if one.matcher != BARS}
         self.venue.move_book = lambda i, ticks: self.books[i].move(ticks) if i in self.books else None
         self.broker = Broker(self.venue)
         self.gateway = Gateway(self.venue, self.books, self.broker)

@@ -23,7 +23,7 @@ CHILD_TYPES = (k.LIMIT, k.STOP, k.STOP_LIMIT, k.TRAILING, k.TAKE_PROFIT)
 OVER = (k.FILLED, k.CANCELLED, k.REJECTED, k.EXPIRED, k.PREVENTED)
 RESTING = (k.LIVE, k.PARTIAL)
 SILENT = (k.CLOSED, k.PRE_OPEN, k.HALTED, k.PAUSED)  # nothing matches
-BARS, QUOTES, DEPTH = 1, 2, 3
+BARS, QUOTES, DEPTH, ORDERS = 1, 2, 3, 4
 NEWS_OF_STATE = {
     k.CANCELLED: k.CANCEL_DONE,
     k.REJECTED: k.REJECTED_VENUE,
@@ -87,6 +87,7 @@ class Order:
     doomed: int = 0
     front: int | None = 0
     reserved: int = 0
+    place: int = 0  # among the venue's orders of its price, on level 3
     parent: Order | None = None
     children: list[Order] = field(default_factory=list)
     ring: list[Order] = field(default_factory=list)

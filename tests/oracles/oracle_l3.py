@@ -13,7 +13,7 @@ class PlainBook:
         self.orders: list[list[int]] = []
         self.places = 0
 
-    def _find(self, order_id: int) -> list[int] | None:
+    def find(self, order_id: int) -> list[int] | None:
         for order in self.orders:
             if order[0] == order_id:
                 return order
@@ -22,14 +22,14 @@ class PlainBook:
     def add(self, order_id: int, side: int, price: int, qty: int) -> str:
         if qty <= 0:
             return "bad size"
-        if self._find(order_id):
+        if self.find(order_id):
             return "duplicate"
         self.places += 1
         self.orders.append([order_id, side, price, qty, self.places])
         return "ok"
 
     def take(self, order_id: int, qty: int) -> str:
-        order = self._find(order_id)
+        order = self.find(order_id)
         if order is None:
             return "unknown"
         if qty <= 0:
@@ -41,14 +41,14 @@ class PlainBook:
         return "ok"
 
     def delete(self, order_id: int) -> str:
-        order = self._find(order_id)
+        order = self.find(order_id)
         if order is None:
             return "unknown"
         self.orders.remove(order)
         return "ok"
 
     def modify(self, order_id: int, price: int, qty: int) -> str:
-        order = self._find(order_id)
+        order = self.find(order_id)
         if order is None:
             return "unknown"
         if qty <= 0:
@@ -72,7 +72,7 @@ class PlainBook:
         return sum(1 for order in self.orders if order[1] == side and order[2] == price)
 
     def ahead(self, order_id: int) -> int:
-        own = self._find(order_id)
+        own = self.find(order_id)
         if own is None:
             return -1
         return sum(each[3] for each in self.orders if each[1:3] == own[1:3] and each[4] < own[4])

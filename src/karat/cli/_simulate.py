@@ -38,7 +38,7 @@ def simulate(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Simulate orders on bars, quotes, trades or level 2, and itemise what they did and cost."""
+    """Simulate orders on bars, quotes, trades, level 2 or level 3, and itemise what they did and cost."""
     with errors(as_json=json, debug=debug):
         if profiles:
             _list(as_json=json)

@@ -71,6 +71,7 @@ KINDS: Final[Mapping[str, int]] = MappingProxyType(
 COLUMNS: Final = ("ts", "known_at", "kind", "instrument", "price", "qty", "a", "b", "c", "d")
 OPTIONAL: Final = ("instrument", "a", "b", "c", "d")
 TYPES: Final[Mapping[str, Any]] = MappingProxyType({"kind": np.int8, "instrument": np.int32})
+_PRICED: Final = (layout.DEPTH_BID, layout.DEPTH_ASK, layout.ADD_BID, layout.ADD_ASK, layout.MODIFY)
 _PLACES: Final = {
     "ts": layout.V_TS,
     "known_at": layout.V_KNOWN,
@@ -155,7 +156,7 @@ class Events:
 
     @cached_property
     def contents(self) -> tuple[tuple[frozenset[int], tuple[int, int] | None], ...]:
-        """Of each instrument the codes of its rows' kinds, and the lowest and highest price of its depth, if any."""
+        """Of each instrument the codes of its rows' kinds, and the lowest and highest price of its depth or orders."""
         return tuple(_contents(self, number) for number in range(len(self.instruments)))
 
     @cached_property
@@ -227,9 +228,9 @@ def _contents(events: Events, number: int) -> tuple[frozenset[int], tuple[int, i
     rows = slice(None) if events.instrument is None else events.instrument == number
     kind, price = events.kind[rows], events.price[rows]
     kinds = frozenset(np.flatnonzero(np.bincount(kind, minlength=1)).tolist())
-    if not kinds & {layout.DEPTH_BID, layout.DEPTH_ASK}:
+    if not kinds & set(_PRICED):
         return kinds, None
-    prices = price[(kind == layout.DEPTH_BID) | (kind == layout.DEPTH_ASK)]
+    prices = price[np.isin(kind, _PRICED)]
     return kinds, (int(prices.min()), int(prices.max()))
 
 

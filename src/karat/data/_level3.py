@@ -46,21 +46,21 @@ class Level3Book:
     """
 
     def __init__(self, events: Events, instrument: int = 0) -> None:
-        from karat.kernels.market import _l3, _l3_records
+        from karat.kernels.market import _l3, _l3_layout
 
-        self._l3, self._records = _l3, _l3_records
+        self._l3, self._records = _l3, _l3_layout
         self.events = _one(events, instrument)
         capacity = _SMALL
         while True:
-            self._words = np.zeros(_l3.l3_words(capacity, capacity), np.int64)
+            self._words = np.zeros(_l3_layout.l3_words(capacity, capacity), np.int64)
             self._at = self._words.ctypes.data
             _l3.l3_init(self._at, capacity, capacity)
             rows = len(self.events)
             stopped = _l3.l3_replay(self._at, self.events.table.ctypes.data, 0, rows) if rows else 0
             if stopped == rows:
                 return
-            code = int(self._words[_l3_records.HEADER - 1])
-            if code != _l3_records.FULL:
+            code = int(self._words[_l3_layout.HEADER - 1])
+            if code != _l3_layout.FULL:
                 raise refused(self.events, stopped, code)
             capacity *= 4
 
@@ -168,7 +168,7 @@ def refused(events: Events, row: int, code: int) -> DataError:
 
 def _aggregated(events: Events, instrument: int) -> tuple[Ints, Ints, Ints, Ints]:
     """Return kind, price, qty and row of origin of one instrument's level-2 rows."""
-    from karat.kernels.market import _flow, _l3, _l3_records
+    from karat.kernels.market import _flow, _l3, _l3_layout
 
     mine = np.arange(len(events)) if events.instrument is None else np.flatnonzero(events.instrument == instrument)
     own = _one(events, instrument)
@@ -183,15 +183,15 @@ def _aggregated(events: Events, instrument: int) -> tuple[Ints, Ints, Ints, Ints
         out[place] = column.ctypes.data
     capacity = _SMALL
     while True:
-        words = np.zeros(_l3.l3_words(capacity, capacity), np.int64)
+        words = np.zeros(_l3_layout.l3_words(capacity, capacity), np.int64)
         _l3.l3_init(words.ctypes.data, capacity, capacity)
         out[0] = 0
         stopped = _flow.aggregate_rows(words.ctypes.data, table.ctypes.data, out.ctypes.data, 0, len(own))
         if stopped == len(own):
             rows = int(out[0])
             return columns[0, :rows], columns[1, :rows], columns[2, :rows], mine[columns[3, :rows]]
-        code = int(words[_l3_records.HEADER - 1])
-        if code != _l3_records.FULL:
+        code = int(words[_l3_layout.HEADER - 1])
+        if code != _l3_layout.FULL:
             raise refused(own, stopped, code)
         capacity *= 4
 

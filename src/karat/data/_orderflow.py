@@ -142,10 +142,10 @@ def _generate(
     n: int, seed: int, rates: FlowRates, price: int, start_ns: int
 ) -> tuple[dict[str, Ints], dict[str, Ints]]:
     """Run the compiled generator with blocks of uniform numbers from one stream."""
-    from karat.kernels.market import _flow, _l3, _l3_records
+    from karat.kernels.market import _flow, _l3, _l3_layout
 
     rng = generator(seed, "order_flow")
-    book = np.zeros(_l3.l3_words(_CAPACITY, _CAPACITY), np.int64)
+    book = np.zeros(_l3_layout.l3_words(_CAPACITY, _CAPACITY), np.int64)
     _l3.l3_init(book.ctypes.data, _CAPACITY, _CAPACITY)
     columns, table = _columns(n)
     g = _words(rates, n, start_ns)
@@ -157,7 +157,7 @@ def _generate(
             break
     depth = {}
     for name, side in (("bid", 1), ("ask", -1)):
-        out = np.zeros((int(book[_l3_records.LIVE_LEVELS]), 3), np.int64)
+        out = np.zeros((int(book[_l3_layout.LIVE_LEVELS]), 3), np.int64)
         depth[name] = out[: _l3.l3_depth(book.ctypes.data, side, out.ctypes.data, len(out))]
     return columns, depth
 

@@ -37,11 +37,13 @@ BUNDLES: Final = {
         "karat.kernels.market._strategy",
         "karat.kernels.market._calls",
         "karat.kernels.market._rule_hooks",
+        "karat.kernels.market._match_orders",
     ),
     "events": ("karat.kernels.market._event_checks",),
     "orders": (
         "karat.kernels.market._l3",
         "karat.kernels.market._l3_records",
+        "karat.kernels.market._l3_room",
         "karat.kernels.market._flow",
     ),
 }

@@ -1,4 +1,4 @@
-"""The simulated market: orders, fills, costs and money on bars, quotes and level 2, and targets on bars.
+"""The simulated market: orders, fills, costs and money on bars, quotes, level 2 and level 3, and targets on bars.
 
 One door, `simulate(data, intents, spec)`, and two kernels behind it. The event market (`Events`, orders, `VenueSpec`)
 matches orders event by event; `run_strategy`, `run_compiled`, `simulate_chunks`, `simulate_execution` and `Market` are

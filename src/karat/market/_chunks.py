@@ -17,13 +17,13 @@ import numpy as np
 
 from karat.core import InputError, iso
 from karat.data import EventChunks, Events
-from karat.kernels.market import enlarge, table
+from karat.kernels.market import bind_orders, enlarge, table
 from karat.kernels.market import layout as at
 from karat.market._market import Market
 from karat.market._orders import Intents
 from karat.market._record import MarketRun
 from karat.market._strategy import Context, Strategy
-from karat.market._venue import Range, VenueSpec, check_impact, matcher_of, window_of
+from karat.market._venue import ROOM, Range, VenueSpec, check_impact, matcher_of, takes, window_of
 
 _DECLARED: Final = ("instruments", "basis", "price_quanta", "lot_quanta", "locked")
 _COLUMNS: Final = ("ts", "known_at", "kind", "price", "qty", "instrument", "a", "b", "c", "d")
@@ -114,27 +114,33 @@ class _ChunkMarket(Market):
 
     def _fit(self, events: Events) -> None:
         """Let matchers and books fit the rows to come."""
-        windows = {}
+        windows: dict[int, Range] = {}
+        rooms: dict[int, Range] = {}
         for number, (kinds, shown) in enumerate(events.contents):
             item = events.instruments[number]
             found = matcher_of(events, number, kinds, self.spec.of(item).matching)
             before = self._matched[number]
-            if found not in (None, before) and (found, before) != (at.QUOTES, at.DEPTH):  # depth has trades too
+            if found not in (None, before) and not takes(before, kinds):
                 self._rematch(number, item.id, found)
+                rooms |= {number: ROOM} if found == at.ORDERS else {}
             grown = _union(self._shown[number], shown)
-            if grown != self._shown[number]:
+            if grown != self._shown[number] or number in rooms:
                 windows[number] = window_of(grown, item.id)
                 self._shown[number] = grown
-        if windows:
-            self._stand_on(enlarge(self.block, windows))
+        if windows or rooms:
+            self._stand_on(enlarge(self.block, windows, rooms))
+            bind_orders(self.block, new=False)
 
     def _rematch(self, number: int, name: str, found: int | None) -> None:
         row, before = table(self.block, "instruments")[number], self._matched[number]
         if before == at.BARS or (found == at.BARS and before is not None):
             raise InputError("events", f"bars and quotes or depth of {name}", allowed="one kind of market data each")
+        if at.ORDERS in (before, found) and self._shown[number] is not None:  # an emptied book says nothing
+            raise InputError("events", f"depth and single orders of {name}", allowed="one kind of market data each")
         if int(row[at.I_MATCHER]) != found and self.block[at.H_LAST_ID]:
-            why, words = f"orders were sent before the first such row of {name} came", "'bars', 'quotes' or 'depth'"
-            raise InputError("terms.matching", "auto", allowed=words, why=why, fix="say what it will be matched on")
+            words = "'bars', 'quotes', 'depth' or 'orders'"
+            why, fix = f"orders were sent before the first such row of {name} came", "say what it will be matched on"
+            raise InputError("terms.matching", "auto", allowed=words, why=why, fix=fix)
         check_impact(self.spec.of(self.events.instruments[number]), name, found or before or at.BARS)
         row[at.I_MATCHER] = self._matched[number] = found
 

@@ -35,8 +35,12 @@ _FAULTS: Final = {
         "a margin call: it is below the maintenance margin of the positions",
         "trade smaller, or let margin be 'block' or 'liquidate' and go on",
     ),
+    at.E_UNKNOWN_ORDER: ("order", "no such order is in the book", "add the row that added it, or drop this one"),
+    at.E_KNOWN_ORDER: ("order", "an order of this id is in the book", "add the row that removed it, or drop this one"),
+    at.E_TOO_MUCH: ("order", "more lots are taken than the order has", "correct the size"),
 }
 _OF_ROW: Final = (at.E_BAR, at.E_CROSSED, at.E_SIZE, at.E_WINDOW, at.E_INSTRUMENT, at.E_KIND, at.E_PRICE)
+_OF_ORDER: Final = (at.E_UNKNOWN_ORDER, at.E_KNOWN_ORDER, at.E_TOO_MUCH)
 
 
 def fault_of(block: Block, events: Events, before: int) -> tuple[str, int, str, str]:
@@ -45,9 +49,10 @@ def fault_of(block: Block, events: Events, before: int) -> tuple[str, int, str, 
     field, why, fix = _FAULTS[code]
     if code == at.E_TIME and first < 0:
         return "intents.ts_ns", second, f"{why} (intent {-1 - first})", fix
-    row = first if code in _OF_ROW or code == at.E_TIME else int(block[at.H_ROW])
+    of_row = code in (*_OF_ROW, *_OF_ORDER, at.E_TIME)
+    row = first if of_row else int(block[at.H_ROW])
     row -= code == at.E_MARGIN_CALL  # the row that caused it has been applied
-    owner = "events" if code in _OF_ROW or code == at.E_TIME else "market"
+    owner = "events" if of_row else "market"
     seen = second if owner == "events" else first
     when = ""
     if row < events.rows:

@@ -18,7 +18,7 @@ import numpy as np
 from karat.core import InputError, MarketStopped
 from karat.data import Events
 from karat.kernels import compile_seconds
-from karat.kernels.market import Block, Engine, drain, engine, table
+from karat.kernels.market import Block, Engine, drain, engine, enlarge, more_room, table
 from karat.kernels.market import layout as at
 from karat.market._faults import fault_of
 from karat.market._orders import Intent, Intents, Ints, Steps
@@ -29,6 +29,7 @@ _LOG = logging.getLogger(__name__)
 _STEPS = 1 << 60
 _ROW = struct.Struct(f"={at.INTENT}q")
 _SPARE = 8
+_SHAPE = slice(at.H_CURRENCIES, at.H_NEWS + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +88,10 @@ class Market:
                 self._collect()
                 left = end - self._words[at.H_STEPS]
                 continue
+            if code == at.FAILED and self._words[at.H_ERROR] == at.E_BOOK_FULL:
+                self._make_room()
+                left = end - self._words[at.H_STEPS]
+                continue
             if code == at.FAILED:
                 raise self._stopped()
             return
@@ -143,9 +148,12 @@ class Market:
         Raises:
             InputError: a snapshot of a market of another shape.
         """
-        if snapshot.block.shape != self.block.shape:
+        if snapshot.block[_SHAPE].tolist() != self.block[_SHAPE].tolist():
             raise InputError("snapshot", f"{len(snapshot.block)} words", allowed=f"{len(self.block)}, of this market")
-        self.block[:] = snapshot.block
+        if snapshot.block.shape == self.block.shape:
+            self.block[:] = snapshot.block
+        else:  # its books of single orders had less room, or more
+            self._stand_on(snapshot.block.copy())
         self._fills, self._news = list(snapshot.fills), list(snapshot.news)
         if self.equity_rows is not None and snapshot.equity is not None:
             self.equity_rows[: len(snapshot.equity)] = snapshot.equity
@@ -174,6 +182,13 @@ class Market:
         """Let the market's state be this block from now on."""
         self.block, self._s = block, block.ctypes.data
         self._words = memoryview(block.data)  # four times faster than numpy to index
+
+    def _make_room(self) -> None:
+        """Give the book of single orders that a row has found full more room; the row is taken again."""
+        row = int(self.block[at.H_ERROR_A])
+        number = 0 if self.events.instrument is None else int(self.events.instrument[row])
+        self.block[[at.H_ERROR, at.H_ERROR_A, at.H_ERROR_B]] = 0
+        self._stand_on(enlarge(self.block, {}, {number: more_room(self.block, number)}))
 
     def _collect(self) -> None:
         for name, kept in (("fills", self._fills), ("news", self._news)):

@@ -187,7 +187,7 @@ def _prices(run: MarketRun, number: int) -> tuple[Ints, Floats, str]:
         bid, ask = events.price[done][quotes], events.a[done][quotes]
         both = (bid != at.NONE) & (ask != at.NONE)
         return events.ts[done][quotes][both], np.asarray((bid[both] + ask[both]) * (tick / 2)), "middle of the quotes"
-    trades = own & (kind >= at.TRADE) & (kind <= at.TRADE_SELL)
+    trades = own & (((kind >= at.TRADE) & (kind <= at.TRADE_SELL)) | (kind == at.EXECUTE))
     return events.ts[done][trades], np.asarray(events.price[done][trades] * tick), "trades"
 
 

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from karat.core import NS_PER_SECOND, Config, InputError
 from karat.data import Events, FilterTerms, Instrument
-from karat.kernels.market import Block, Model, Sizes, Terms, bind_rules, layout, new_block, table
+from karat.kernels.market import Block, Model, Sizes, Terms, bind_orders, bind_rules, layout, new_block, table
 from karat.market._fees import Borrow, Fee, Locate, RateFee, TieredFee
 from karat.market._impact import AlmgrenChrissImpact, Impact, NoImpact
 from karat.market._latency import Latency, NoLatency
@@ -28,7 +28,14 @@ _MATCHERS: Final = {
     layout.QUOTES: (layout.QUOTE, layout.TRADE, layout.TRADE_BUY, layout.TRADE_SELL),
 }
 _LEVEL3: Final = frozenset(range(layout.ADD_BID, layout.EXECUTE + 1))
-_NAMES: Final = {"bars": layout.BARS, "depth": layout.DEPTH, "quotes": layout.QUOTES}
+_TRADES: Final = frozenset({layout.TRADE, layout.TRADE_BUY, layout.TRADE_SELL})
+_TAKEN: Final[Mapping[int, frozenset[int]]] = {
+    **{matcher: frozenset(kinds) for matcher, kinds in _MATCHERS.items()},
+    layout.DEPTH: _TRADES.union(_MATCHERS[layout.DEPTH]),
+    layout.ORDERS: _TRADES | _LEVEL3 | {layout.DEPTH_CLEAR},
+}
+_NAMES: Final = {"bars": layout.BARS, "depth": layout.DEPTH, "quotes": layout.QUOTES, "orders": layout.ORDERS}
+ROOM: Final = (4_096, 1_024)  # orders and prices of a level-3 book at first; a full one is enlarged
 _POLICIES: Final = {
     "none": layout.MARGIN_NONE,
     "check": layout.MARGIN_CHECK,
@@ -50,10 +57,10 @@ class TradingTerms(Config):
     fills (how much of what is offered an order gets): models; instruments of one currency with equal tiers of 30-day
     volume share that volume. entry, response: delays of orders to the venue and of its answers. participation_frac:
     share of a bar's volume that own orders may have together; None for no limit. Bars without a volume have no limit
-    either, which is noted. whole_fills: a resting order on level 2 fills wholly or not at all. mark: what a position is
-    worth at: the last trade, or the middle of the best quotes. crossed: what a book that stays crossed after its last
-    row of a time does: it is an error, or taken as it is. cutoff_ns: how long before an auction its orders must have
-    come.
+    either, which is noted. whole_fills: a resting order on level 2 or 3 fills wholly or not at all. mark: what a
+    position is worth at: the last trade, or the middle of the best quotes. crossed: what a book that stays crossed
+    after its last row of a time does: it is an error, or taken as it is. cutoff_ns: how long before an auction its
+    orders must have come.
     initial_margin_frac, maintenance_margin_frac: of the value of a position, to open it and to hold it; without the
     second it is the first. settlement_days: after how many days with rows the proceeds of a sale are settled. borrow:
     what a short position costs, None for nothing. locate: the shares that may be sold short, None for any number.
@@ -61,7 +68,7 @@ class TradingTerms(Config):
     sending, at arrival and at execution; None for nothing.
     """
 
-    matching: Literal["auto", "bars", "quotes", "depth"] = "auto"
+    matching: Literal["auto", "bars", "quotes", "depth", "orders"] = "auto"
     fee: Fee = Field(default_factory=RateFee)
     slippage: Slippage = Field(default_factory=NoSlippage)
     impact: Impact = Field(default_factory=NoImpact)
@@ -177,16 +184,11 @@ def matcher_of(events: Events, number: int, kinds: frozenset[int], matching: str
     """Return how an instrument is matched: as `matching` says, or by what it has; None where it has no market data.
 
     Raises:
-        InputError: level-3 rows, which have no matcher, or bars beside quotes or depth.
+        InputError: bars, quotes, depth or single orders beside each other, or single orders matched as something else.
     """
     name = events.instruments[number].id
     if kinds & _LEVEL3:
-        raise InputError(
-            "events",
-            f"level-3 rows of {name}",
-            why="orders are matched on bars, quotes and trades, or level 2",
-            fix="karat.data.level2_from_level3(events) gives the same market as level 2",
-        )
+        return _matched_on_orders(name, kinds, matching)
     found = [matcher for matcher, own in _MATCHERS.items() if kinds & set(own)]
     if layout.BARS in found and len(found) > 1:
         raise InputError("events", f"bars and quotes or depth of {name}", allowed="one kind of market data each")
@@ -195,6 +197,24 @@ def matcher_of(events: Events, number: int, kinds: frozenset[int], matching: str
     if matching != "auto":
         return _NAMES[matching]
     return layout.DEPTH if layout.DEPTH in found else (found[0] if found else None)
+
+
+def takes(matcher: int | None, kinds: frozenset[int]) -> bool:
+    """Return whether a matcher takes all market data among these kinds."""
+    own = _TAKEN.get(matcher or 0, frozenset())
+    return all(kind in own or kind >= layout.STATUS for kind in kinds)
+
+
+def _matched_on_orders(name: str, kinds: frozenset[int], matching: str) -> int:
+    if layout.BAR in kinds:
+        raise InputError("events", f"bars and single orders of {name}", allowed="one kind of market data each")
+    if kinds & {layout.QUOTE, layout.DEPTH_BID, layout.DEPTH_ASK}:
+        fix = "leave the others out: single orders have them"
+        raise InputError("events", f"single orders and quotes or depth of {name}", fix=fix)
+    if matching not in ("auto", "orders"):
+        fix = "say 'orders', or karat.data.level2_from_level3(events) gives the same market as level 2"
+        raise InputError("terms.matching", matching, why=f"{name} has rows of single orders", fix=fix)
+    return layout.ORDERS
 
 
 def window_of(shown: Range | None, name: str) -> Range:
@@ -238,6 +258,7 @@ def first_block(spec: VenueSpec, events: Events) -> Block:
     for name, rate in spec.fx.items():
         table(block, "currencies")[currencies.index(name), layout.C_RATE] = int(rate * _RATE)
     bind_rules(block)
+    bind_orders(block)
     return block
 
 
@@ -279,7 +300,8 @@ def _terms(
         settlement_days=own.settlement_days,
         borrow=own.borrow.rate() if own.borrow is not None else 0,
         locate=own.locate.words() if own.locate is not None else None,
-        book=window_of(seen[1], item.id) if matcher == layout.DEPTH else None,
+        book=window_of(seen[1], item.id) if matcher in (layout.DEPTH, layout.ORDERS) else None,
+        room=ROOM if matcher == layout.ORDERS else None,
     )
 
 
@@ -299,7 +321,7 @@ def check_impact(terms: TradingTerms, name: str, matcher: int) -> None:
         InputError: impact that moves later prices, for an instrument with a book.
     """
     impact = terms.impact
-    if matcher == layout.DEPTH and isinstance(impact, AlmgrenChrissImpact) and impact.gamma_ticks:
+    if matcher in (layout.DEPTH, layout.ORDERS) and isinstance(impact, AlmgrenChrissImpact) and impact.gamma_ticks:
         why = f"orders in {name} walk displayed depth: the walk is their impact, and none is added on top of it"
         fix = "set gamma_ticks to 0, or give quotes or bars"
         raise InputError("spec.terms.impact.gamma_ticks", impact.gamma_ticks, allowed="0", why=why, fix=fix)
@@ -314,7 +336,7 @@ def _check_index(spec: VenueSpec, events: Events) -> None:
         raise InputError("spec.breaker_index", spec.breaker_index, allowed=list(found))
     number = list(found).index(spec.breaker_index)
     matching = spec.of(found[spec.breaker_index]).matching
-    if matcher_of(events, number, events.contents[number][0], matching) == layout.DEPTH:
+    if matcher_of(events, number, events.contents[number][0], matching) in (layout.DEPTH, layout.ORDERS):
         why = "the values of an index are trades or bars, not a book"
         raise InputError("spec.breaker_index", spec.breaker_index, why=why, fix="give it trades or bars")
     if not any((rules := spec.of(item).rules) is not None and rules.circuit_breakers for item in events.instruments):

@@ -6,8 +6,8 @@ says where every word lies, and `table`/`drain` read it. Importing this package 
 
 from karat.kernels.market import _layout as layout
 from karat.kernels.market._block import NO_MODEL, Block, Model, Sizes, Terms, drain, new_block, table
-from karat.kernels.market._engine import Engine, bind_rules, engine, without_session
-from karat.kernels.market._resize import enlarge
+from karat.kernels.market._engine import Engine, bind_orders, bind_rules, engine, without_session
+from karat.kernels.market._resize import enlarge, more_room
 from karat.kernels.market._rules_layout import rules_words
 
 __all__ = [
@@ -17,11 +17,13 @@ __all__ = [
     "Model",
     "Sizes",
     "Terms",
+    "bind_orders",
     "bind_rules",
     "drain",
     "engine",
     "enlarge",
     "layout",
+    "more_room",
     "new_block",
     "rules_words",
     "table",

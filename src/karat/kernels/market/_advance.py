@@ -16,11 +16,13 @@ from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import add_wrap, call4, load, load_byte, load_half, mul_wrap, shift_right, store, xor
 from karat.kernels.market._account import stop_with
 from karat.kernels.market._arrivals import admit, amend, cancel, day_over, expire
+from karat.kernels.market._arrive import arrive
 from karat.kernels.market._days import look_after
 from karat.kernels.market._depth_rows import depth_rows
 from karat.kernels.market._execute import learn, write_news
 from karat.kernels.market._gateway import ask, send
 from karat.kernels.market._layout import (
+    ADD_BID,
     AMEND,
     ARRIVE,
     ARRIVE_AMEND,
@@ -39,6 +41,7 @@ from karat.kernels.market._layout import (
     E_KIND,
     E_OVERFLOW,
     E_TIME,
+    EXECUTE,
     EXPIRE,
     FAILED,
     FAR,
@@ -64,6 +67,7 @@ from karat.kernels.market._layout import (
     H_NEWS_SEQUENCE,
     H_NOW,
     H_OPEN_ORDERS,
+    H_ORDERS_ROW,
     H_PIECES,
     H_ROW,
     H_SCRATCH,
@@ -85,6 +89,7 @@ from karat.kernels.market._layout import (
     O_ID,
     O_INSTRUMENT,
     O_STATE,
+    ORDERS,
     Q_ACTION,
     Q_LOTS,
     Q_STATE,
@@ -124,9 +129,10 @@ from karat.kernels.market._layout import (
 )
 from karat.kernels.market._margin import equity, judge, watch
 from karat.kernels.market._match_bars import bar
-from karat.kernels.market._match_depth import arrive_depth, depth_row, depth_trade, prevent_all
-from karat.kernels.market._match_quotes import arrive_quotes, quote, trade_print
+from karat.kernels.market._match_depth import depth_row, depth_trade
+from karat.kernels.market._match_quotes import quote, trade_print
 from karat.kernels.market._orders import bury, find, instrument_at, order_at, words
+from karat.kernels.market._own import prevent_all
 from karat.kernels.market._queue import next_ts, pop
 from karat.kernels.market._special import special
 
@@ -141,6 +147,11 @@ def _matched_row(s: int, i: int, v: int, row: int, kind: int) -> int:
     if matcher == DEPTH:
         if kind == DEPTH_BID or kind == DEPTH_ASK or kind == DEPTH_CLEAR:
             return depth_row(s, i, v, row, kind)
+        if TRADE <= kind <= TRADE_SELL:
+            return depth_trade(s, i, v, row, kind)
+    elif matcher == ORDERS:
+        if ADD_BID <= kind <= EXECUTE or kind == DEPTH_CLEAR:
+            return call4(load(s, H_ORDERS_ROW), s, i, v, row)
         if TRADE <= kind <= TRADE_SELL:
             return depth_trade(s, i, v, row, kind)
     elif matcher == BARS and kind == BAR:
@@ -173,12 +184,7 @@ def market_row(s: int, v: int, row: int) -> int:
 def _meet(s: int, o: int, ts: int) -> int:
     """Let an order that has just come meet its market."""
     i = instrument_at(s, load(o, O_INSTRUMENT))
-    matcher = load(i, I_MATCHER)
-    if matcher == DEPTH:
-        return arrive_depth(s, i, o, ts)
-    if matcher == QUOTES:
-        return arrive_quotes(s, i, o, ts)
-    return prevent_all(s, i, o, ts)
+    return prevent_all(s, i, o, ts) if load(i, I_MATCHER) == BARS else arrive(s, i, o, ts)
 
 
 @exported(words(1))

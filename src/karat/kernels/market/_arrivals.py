@@ -102,8 +102,8 @@ from karat.kernels.market._layout import (
     WAITING,
 )
 from karat.kernels.market._margin import barred_by_call
-from karat.kernels.market._match_depth import own_best
 from karat.kernels.market._orders import find, instrument_at, link, order_at, unlink, words
+from karat.kernels.market._own import own_best
 
 
 @exported(words(2))

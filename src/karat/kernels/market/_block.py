@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from karat.kernels.market import _layout as at
 from karat.kernels.market._kinds import FEE_TIERED, PIECES
+from karat.kernels.market._l3_layout import LEVELS, ORDERS, l3_words
 from karat.kernels.market._rules_layout import MWCB_BYTES
 
 Block = NDArray[np.int64]
@@ -28,12 +29,13 @@ class Terms:
 
     unit: money quanta of one tick of one lot. participation: share of a bar's volume that own orders may have, None
     for no limit. Models are (kind id, parameters) as in `_assumptions`. book: (lowest tick, number of ticks) of the
-    level-2 window. schedule, rules_words: dated parameters of the market's rules and the size of their record, filters:
-    the record of a venue's filters; a market with any of them needs `bind_rules`. breaker: the record of market-wide
-    halts, of the one instrument whose prices set them, which needs rules of its own; under_breaker: halted by it.
-    cutoff_ns: how long before an auction its orders must have arrived. maintenance: None for the initial margin.
-    settlement_days: after which proceeds of a sale are settled. borrow: rate a year. locate: (lots, expires ts,
-    recalled ts), None where any may be sold short.
+    level-2 window. room: (orders, price levels) of the level-3 book; a market with one needs `bind_orders`. schedule,
+    rules_words: dated parameters of the market's rules and the size of their record, filters: the record of a venue's
+    filters; a market with any of them needs `bind_rules`. breaker: the record of market-wide halts, of the one
+    instrument whose prices set them, which needs rules of its own; under_breaker: halted by it. cutoff_ns: how long
+    before an auction its orders must have arrived. maintenance: None for the initial margin. settlement_days: after
+    which proceeds of a sale are settled. borrow: rate a year. locate: (lots, expires ts, recalled ts), None where any
+    may be sold short.
     """
 
     matcher: int = at.BARS
@@ -59,6 +61,7 @@ class Terms:
     borrow: int = 0
     locate: tuple[int, int, int] | None = None
     book: tuple[int, int] | None = None
+    room: tuple[int, int] | None = None
     schedule: tuple[int, ...] = ()
     rules_words: int = 0
     filters: tuple[int, ...] = ()
@@ -216,6 +219,7 @@ def _starts(terms: Sequence[Terms], currencies: int, sizes: Sizes, slots: int) -
 def _words_of(terms: Terms) -> int:
     models = (terms.slippage, terms.impact, terms.queue, terms.entry, terms.response, terms.fee, terms.fills)
     book = 0 if terms.book is None else 2 * (at.BOOK + 2 * terms.book[1])
+    book += 0 if terms.room is None else 2 * l3_words(*terms.room)
     rules = len(terms.schedule) + terms.rules_words + len(terms.filters) + len(terms.breaker)
     return sum(len(parameters) for _, parameters in models) + at.MONEY + book + rules
 
@@ -268,4 +272,9 @@ def _write_terms(block: Block, number: int, terms: Terms, where: int) -> int:
             block[where + at.B_LOW], block[where + at.B_SLOTS] = terms.book
             block[where + at.B_BID] = block[where + at.B_ASK] = at.NONE
             where += at.BOOK + 2 * terms.book[1]
+    if terms.room is not None:
+        for place in (at.I_VENUE_ORDERS, at.I_LOCAL_ORDERS):
+            row[place] = where
+            block[where + ORDERS], block[where + LEVELS] = terms.room
+            where += l3_words(*terms.room)
     return where

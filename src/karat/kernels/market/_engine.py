@@ -16,6 +16,7 @@ import numpy as np
 
 from karat.kernels.market import _layout as at
 from karat.kernels.market._block import Block, table
+from karat.kernels.market._l3_layout import LEVELS, ORDERS
 from karat.kernels.market._rules_layout import NONE, OPEN_NS
 
 
@@ -63,6 +64,28 @@ def bind_rules(block: Block, *, new: bool = True) -> None:
     for number in np.flatnonzero(rows[:, at.I_RULES]) if new else ():
         start = int(block[at.H_AT_INSTRUMENTS]) + int(number) * at.INSTRUMENT
         hooks.reset_rules(block.ctypes.data, block.ctypes.data + 8 * start)
+
+
+def bind_orders(block: Block, *, new: bool = True) -> None:
+    """Give a block with level-3 books the addresses of their matcher's functions in this process.
+
+    new: also make the books empty. A block that is loaded from elsewhere is bound again with new=False.
+    """
+    rows = table(block, "instruments")
+    books = rows[:, [at.I_VENUE_ORDERS, at.I_LOCAL_ORDERS]]
+    books = books[books > 0]
+    if not len(books):
+        return
+    from karat.kernels.market import _match_orders as match
+    from karat.kernels.market._l3 import l3_init
+    from karat.kernels.market._order_book import take_orders
+
+    places = (at.H_ORDERS_ROW, at.H_ORDERS_TAKE, at.H_ORDERS_ENTER, at.H_ORDERS_FOLLOW)
+    functions = (match.orders_row, take_orders, match.enter_orders, match.follow_orders)
+    for place, function in zip(places, functions, strict=True):
+        block[place] = _address(function)
+    for where in books.tolist() if new else ():
+        l3_init(block.ctypes.data + 8 * where, int(block[where + ORDERS]), int(block[where + LEVELS]))
 
 
 def without_session(block: Block) -> list[int]:

@@ -25,7 +25,7 @@ from typing import Final
 
 from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import load, load_real, store
-from karat.kernels.market import _l3_records as _records
+from karat.kernels.market import _l3_layout as _records
 from karat.kernels.market._l3 import (
     l3_add,
     l3_apply,

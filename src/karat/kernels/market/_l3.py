@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import load, load_byte, store
-from karat.kernels.market._l3_records import (
+from karat.kernels.market._l3_layout import (
     AT_LEVEL_MAP,
     AT_LEVELS,
     AT_ORDER_MAP,
@@ -64,6 +64,8 @@ from karat.kernels.market._l3_records import (
     SEQUENCE,
     TOO_MUCH,
     UNKNOWN,
+)
+from karat.kernels.market._l3_records import (
     find_order,
     join,
     l3_level,
@@ -88,19 +90,6 @@ from karat.kernels.market._layout import (
     V_PRICE,
     V_QTY,
 )
-
-
-def _table(capacity: int) -> int:
-    """Return the size of a hash table that is never more than half full."""
-    size = 16
-    while size < 2 * capacity:
-        size *= 2
-    return size
-
-
-def l3_words(orders: int, levels: int) -> int:
-    """Return how many words a book of at most `orders` orders at `levels` prices takes."""
-    return HEADER + _table(orders) + _table(levels) + ORDER * orders + LEVEL * levels
 
 
 @exported("int64(int64)")

@@ -11,34 +11,35 @@ from typing import Final
 
 from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import load, mul_wrap, shift_right, store, xor
-
-# -- header
-(
-    ORDERS,
-    LEVELS,
-    ORDER_MASK,
-    LEVEL_MASK,
-    FREE_ORDER,
-    FREE_LEVEL,
-    LIVE_ORDERS,
-    LIVE_LEVELS,
-    BEST_BID,
-    BEST_ASK,
-    SEQUENCE,
-    AT_ORDER_MAP,
+from karat.kernels.market._l3_layout import (
     AT_LEVEL_MAP,
-    AT_ORDERS,
     AT_LEVELS,
-) = range(15)
-HEADER: Final = 16
-# -- an order: `O_USER` is the caller's own
-O_ID, O_LEVEL, O_QTY, O_BEFORE, O_AFTER, O_SEQUENCE, O_USER = range(7)
-ORDER: Final = 8
-# -- a level: `L_BETTER` and `L_WORSE` are its neighbours on its side
-L_PRICE, L_SIDE, L_QTY, L_COUNT, L_FIRST, L_LAST, L_BETTER, L_WORSE = range(8)
-LEVEL: Final = 8
-# -- answers
-UNKNOWN, DUPLICATE, FULL, TOO_MUCH, BAD_SIZE, CROSSED, NOT_LEVEL3 = range(1, 8)
+    AT_ORDER_MAP,
+    AT_ORDERS,
+    BEST_ASK,
+    BEST_BID,
+    FREE_LEVEL,
+    L_BETTER,
+    L_COUNT,
+    L_FIRST,
+    L_LAST,
+    L_PRICE,
+    L_QTY,
+    L_SIDE,
+    L_WORSE,
+    LEVEL,
+    LEVEL_MASK,
+    LIVE_LEVELS,
+    O_AFTER,
+    O_BEFORE,
+    O_ID,
+    O_LEVEL,
+    O_QTY,
+    O_SEQUENCE,
+    ORDER,
+    ORDER_MASK,
+    SEQUENCE,
+)
 
 _MIX: Final = -7046029254386353131  # 2**64 divided by the golden ratio, as an int64: Knuth's multiplicative hash
 

@@ -12,7 +12,7 @@ that a copy of the block is a snapshot and loading it is resuming. Real numbers 
 | Q | queue | thing scheduled at the venue: arrivals, expiries, responses |
 | F | fills | fill not yet read by the caller |
 | N | news | message about an order not yet read by the caller |
-| B | books | dense level-2 book |
+| B | books | dense level-2 book; on level 3 beside a book of single orders, see `_l3_layout` |
 | M | money | instrument: margin, settlement, borrow, locate |
 | V | event columns | a table of addresses that the caller passes beside the block |
 | T | intents | row of the caller's table of intents |
@@ -43,6 +43,7 @@ H_SELF_TRADES, H_GRAVE, H_DISTURBED, H_INTRABAR = range(43, 47)
 H_INDEX: Final = 47  # number of the instrument whose prices set market-wide halts, plus one
 H_QUESTION: Final = 48  # what the rules are asked about an order, eight words, see `_rules_layout`
 H_PIECES: Final = 56  # fills that one chance to trade can give an order
+H_ORDERS_ROW, H_ORDERS_TAKE, H_ORDERS_ENTER, H_ORDERS_FOLLOW = range(57, 61)  # addresses of `_match_orders`
 H_SCRATCH: Final = 64  # one row of intents that the market writes for itself
 H_HOOK_ROW, H_HOOK_ORDER, H_HOOK_FILL, H_REFUSED = range(84, 88)  # addresses of the rules' functions, and a count
 H_DUE, H_DAY_DUE, H_RECALL_DUE, H_ACCOUNT, H_CALLED, H_CALLS, H_FORCED, H_EXPOSED = range(88, 96)
@@ -71,6 +72,7 @@ STATUSES: Final = 8
 I_FEE_KIND, I_FEE_AT, I_SCHEDULE, I_RULES_DUE = range(I_RING + 4 * STATUSES, I_RING + 4 * STATUSES + 4)
 I_BUY_LOW, I_BUY_HIGH, I_SELL_LOW, I_SELL_HIGH, I_UNPLAIN = range(I_RULES_DUE + 1, I_RULES_DUE + 6)  # see `_orders`
 I_MONEY: Final = I_UNPLAIN + 1  # where its record of the account's terms begins
+I_VENUE_ORDERS, I_LOCAL_ORDERS = I_MONEY + 1, I_MONEY + 2  # the level-3 books: the venue's, the one a strategy sees
 INSTRUMENT: Final = 120
 # matchers
 BARS, QUOTES, DEPTH, ORDERS = range(1, 5)
@@ -97,13 +99,9 @@ O_GROUP_MODE, O_SENT, O_ARRIVED, O_SEQUENCE, O_FRONT, O_TRADED, O_NOTIONAL = ran
 O_NEXT, O_PREVIOUS, O_TRIGGERED, O_LOCAL, O_PENDING, O_SHOWN = range(24, 30)
 O_RING, O_SIBLING, O_CHARGES, O_RESPONSES, O_CHILDREN, O_FULL, O_RETIRED, O_RESERVED = range(32, 40)
 O_FEES, O_ABOVE, O_TAKEN = range(40, 43)  # taken: lots that other legs of a reducing list have had
-O_ATTEMPT, O_PIECE, O_PIECE_LEFT, O_BAR = (
-    23,
-    30,
-    31,
-    43,
-)  # chances to trade, see `_chance`; end of the bar of the last, plus one
-ORDER: Final = 44
+O_BAR, O_PLACE = 43, 44  # end of the last bar that gave it a chance, plus one; place in the venue's level-3 sequence
+O_ATTEMPT, O_PIECE, O_PIECE_LEFT = 23, 30, 31  # chances to trade, see `_chance`
+ORDER: Final = 45
 
 # -- queue: a binary heap ordered by (ts, sequence)
 Q_TS, Q_SEQUENCE, Q_ACTION, Q_SUBJECT, Q_STATE, Q_LOTS = range(6)
@@ -182,7 +180,11 @@ DONE, FILLS_FULL, NEWS_FULL, FAILED = range(4)
     E_NEWS_FULL,
     E_DEPTH_ONLY,
     E_MARGIN_CALL,
-) = range(17)
+    E_UNKNOWN_ORDER,
+    E_KNOWN_ORDER,
+    E_TOO_MUCH,
+    E_BOOK_FULL,
+) = range(21)
 
 # -- reasons of rejections and expiries, 1 to 99 (the rules of markets use 100 and above)
 (

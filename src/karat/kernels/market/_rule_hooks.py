@@ -14,6 +14,7 @@ from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import load, load_byte, store
 from karat.kernels.market._filters import filters_order
 from karat.kernels.market._layout import (
+    ADD_BID,
     B_ASK,
     B_BID,
     BAR,
@@ -21,6 +22,7 @@ from karat.kernels.market._layout import (
     CLOSED,
     DEPTH_ASK,
     DEPTH_BID,
+    EXECUTE,
     FAR,
     H_INDEX,
     H_NOW,
@@ -143,14 +145,14 @@ def on_row(s: int, i: int, v: int, row: int) -> int:
                 prior = load(i, I_PRIOR_CLOSE)
                 rules_start(r, s + 8 * load(i, I_SCHEDULE), load(i, I_OPEN_NS), load(i, I_CLOSE_NS), prior)
             rules_status(r, status)
-        elif TRADE <= kind <= TRADE_SELL:
-            rules_trade(r, ts, load(i, I_LAST))
         elif kind == BAR:
             low = load(load(v, V_B), row)
             rules_bar(r, ts, load(load(v, V_D), row), low + shift_ticks(i, low))
             if load(r, OPEN_NS) < ts <= load(r, CLOSE_NS):  # the status row of the close comes before its bar
                 store(i, I_PRIOR_CLOSE, load(i, I_LAST))
-        elif kind == QUOTE or kind == DEPTH_BID or kind == DEPTH_ASK:
+        if TRADE <= kind <= TRADE_SELL or kind == EXECUTE:
+            rules_trade(r, ts, load(i, I_LAST))
+        if kind == QUOTE or kind == DEPTH_BID or kind == DEPTH_ASK or ADD_BID <= kind <= EXECUTE:
             rules_quote(r, ts, _best(s, i, 1), _best(s, i, -1))
     due = rules_next(r)
     if due < FAR and due != load(i, I_RULES_DUE):

@@ -8,21 +8,25 @@ Invariants:
 from __future__ import annotations
 
 from karat.kernels._jit import exported
-from karat.kernels._memory import load, load_byte, load_half, store
+from karat.kernels._memory import call4, load, load_byte, load_half, store
 from karat.kernels.market._account import stop_with
 from karat.kernels.market._advance import act
 from karat.kernels.market._book import clear, put
 from karat.kernels.market._layout import (
+    ADD_BID,
     B_LOW,
     B_SLOTS,
     DEPTH_ASK,
     DEPTH_BID,
     DEPTH_CLEAR,
     E_TIME,
+    EXECUTE,
     H_GRAVE,
     H_LOCAL_ROW,
     H_NOW,
+    H_ORDERS_FOLLOW,
     I_LOCAL_BOOK,
+    I_LOCAL_ORDERS,
     V_INSTRUMENT,
     V_KIND,
     V_KNOWN,
@@ -38,18 +42,20 @@ def follow(s: int, v: int, until_ns: int) -> int:
     """Bring the strategy's books up to what was known at until_ns; return the rows taken."""
     known, kinds, prices, quantities = load(v, V_KNOWN), load(v, V_KIND), load(v, V_PRICE), load(v, V_QTY)
     numbers, rows, row = load(v, V_INSTRUMENT), load(v, V_ROWS), load(s, H_LOCAL_ROW)
-    first, number, n = row, -1, 0
-    b = low = slots = 0
+    first, number, n, i = row, -1, 0, 0
+    b = low = slots = orders = 0
     while row < rows and load(known, row) <= until_ns:
         if numbers != 0:
             n = load_half(numbers, row)
         if n != number:
-            number = n
-            b = s + 8 * load(instrument_at(s, number), I_LOCAL_BOOK)
+            number, i = n, instrument_at(s, n)
+            b, orders = s + 8 * load(i, I_LOCAL_BOOK), load(i, I_LOCAL_ORDERS)
             low, slots = load(b, B_LOW), load(b, B_SLOTS)
         kind = load_byte(kinds, row)
         if kind == DEPTH_BID or kind == DEPTH_ASK:
             put(b, low, slots, kind - DEPTH_BID, load(prices, row), load(quantities, row))
+        elif orders != 0 and (ADD_BID <= kind <= EXECUTE or kind == DEPTH_CLEAR):
+            call4(load(s, H_ORDERS_FOLLOW), s, i, v, row)
         elif kind == DEPTH_CLEAR:
             clear(b)
         row += 1

@@ -161,7 +161,7 @@ def queue_at(events: Events, side: int, price: int) -> dict[tuple[int, int], int
 
 def test_the_strategy_sees_the_levels_that_it_knows_of() -> None:
     """Its book is the one rebuilt from the rows known by then, whatever own orders took at the venue."""
-    from karat.kernels.market._strategy import seen_best
+    from karat.market import compiled as on
 
     events = order_flow(max(500, ROWS // 3), seed=4, instrument=A, feed_latency_ns=50_000_000).level3
     market = Market(events, VenueSpec(), intents_on(events, [Order(1, int(events.ts[300]), "A.X", "buy", 40)]))
@@ -174,7 +174,7 @@ def test_the_strategy_sees_the_levels_that_it_knows_of() -> None:
         where = int(table(market.block, "instruments")[0, at.I_LOCAL_BOOK])
         low, slots = int(market.block[where + at.B_LOW]), int(market.block[where + at.B_SLOTS])
         for n, (side, name) in enumerate(((1, "bid"), (-1, "ask"))):
-            assert seen_best(s, 0, side) == book.best(name)
+            assert on.best(s, 0, side) == book.best(name)
             levels = market.block[where + at.BOOK + n * slots :][:slots]
             shown = {low + int(k): int(levels[k]) for k in np.flatnonzero(levels)}
             assert shown == dict(book.depth(name).select("price", "qty").rows())

@@ -17,8 +17,8 @@ import numpy as np
 
 from karat.core import NS_PER_SECOND, InputError, monotonic_ns
 from karat.data import Events
+from karat.kernels.market import empty_orders, table
 from karat.kernels.market import layout as at
-from karat.kernels.market import table
 from karat.market._market import Market
 from karat.market._record import MarketRun
 from karat.market._venue import VenueSpec
@@ -87,11 +87,11 @@ class _DrivenMarket(Market):
         seconds = (monotonic_ns() - started) / NS_PER_SECOND
         if seconds > 1.0:
             _LOG.info("compiled the strategy in %.1f s", seconds)
-        while code in (at.FILLS_FULL, at.NEWS_FULL):
+        while code != at.DONE:
             code, place = call(strategy, self._s, self._v, plan, place, memory)
             self._collect()
-        if code == at.FAILED:
-            raise self._stopped()
+            if code == at.FAILED:
+                self._make_room()
 
     def forget(self) -> None:
         """Empty the strategy's books: the run is over, and what nobody looks at is not part of the state."""
@@ -100,6 +100,8 @@ class _DrivenMarket(Market):
                 slots = int(self.block[where + at.B_SLOTS])
                 self.block[where + at.BOOK : where + at.BOOK + 2 * slots] = 0
                 self.block[[where + at.B_BID, where + at.B_ASK]] = at.NONE
+            if where := int(row[at.I_LOCAL_ORDERS]):
+                empty_orders(self.block, where)
         self.block[at.H_LOCAL_ROW] = 0
 
 

@@ -84,17 +84,13 @@ class Market:
         end = self._words[at.H_STEPS] + left
         while True:
             code = self._engine.advance(self._s, self._v, until, left)
-            if code == at.FILLS_FULL or code == at.NEWS_FULL:
-                self._collect()
-                left = end - self._words[at.H_STEPS]
-                continue
-            if code == at.FAILED and self._words[at.H_ERROR] == at.E_BOOK_FULL:
-                self._make_room()
-                left = end - self._words[at.H_STEPS]
-                continue
+            if code == at.DONE:
+                return
             if code == at.FAILED:
-                raise self._stopped()
-            return
+                self._make_room()
+            else:
+                self._collect()
+            left = end - self._words[at.H_STEPS]
 
     def send(self, intent: Intent) -> None:
         """Send an order, cancel, amendment or target now; ts_ns must not be before the market's time.
@@ -184,7 +180,13 @@ class Market:
         self._words = memoryview(block.data)  # four times faster than numpy to index
 
     def _make_room(self) -> None:
-        """Give the book of single orders that a row has found full more room; the row is taken again."""
+        """Give the book of single orders that a row has found full more room; the row is taken again.
+
+        Raises:
+            MarketStopped: the market stopped for another reason.
+        """
+        if self._words[at.H_ERROR] != at.E_BOOK_FULL:
+            raise self._stopped()
         row = int(self.block[at.H_ERROR_A])
         number = 0 if self.events.instrument is None else int(self.events.instrument[row])
         self.block[[at.H_ERROR, at.H_ERROR_A, at.H_ERROR_B]] = 0

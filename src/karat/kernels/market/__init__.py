@@ -6,7 +6,7 @@ says where every word lies, and `table`/`drain` read it. Importing this package 
 
 from karat.kernels.market import _layout as layout
 from karat.kernels.market._block import NO_MODEL, Block, Model, Sizes, Terms, drain, new_block, table
-from karat.kernels.market._engine import Engine, bind_orders, bind_rules, engine, without_session
+from karat.kernels.market._engine import Engine, bind_orders, bind_rules, empty_orders, engine, without_session
 from karat.kernels.market._resize import enlarge, more_room
 from karat.kernels.market._rules_layout import rules_words
 
@@ -20,6 +20,7 @@ __all__ = [
     "bind_orders",
     "bind_rules",
     "drain",
+    "empty_orders",
     "engine",
     "enlarge",
     "layout",

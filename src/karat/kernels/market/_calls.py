@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import load, store
-from karat.kernels.market._advance import act
 from karat.kernels.market._book import shown
 from karat.kernels.market._layout import (
     AMEND,
@@ -50,6 +49,7 @@ from karat.kernels.market._layout import (
     T_TYPE,
 )
 from karat.kernels.market._orders import find, instrument_at, order_at, words
+from karat.kernels.market._strategy import submit_row
 
 CHANGING = 100
 
@@ -138,21 +138,21 @@ def send_limit(s: int, number: int, side: int, qty: int, price: int, tif: int, f
     t = _send(s, LIMIT, number, side, qty, tif)
     store(t, T_PRICE, int(price))
     store(t, T_FLAGS, int(flags))
-    act(s, t, load(s, H_NOW))
+    submit_row(s, t, load(s, H_NOW))
     return load(s, H_LAST_ID)
 
 
 @exported(words(4))
 def send_market(s: int, number: int, side: int, qty: int) -> int:
     """Send a market order now; return its id, also where it is refused at once."""
-    act(s, _send(s, MARKET, number, side, qty, GTC), load(s, H_NOW))
+    submit_row(s, _send(s, MARKET, number, side, qty, GTC), load(s, H_NOW))
     return load(s, H_LAST_ID)
 
 
 @exported(words(2))
 def send_cancel(s: int, order_id: int) -> int:
     """Ask now for an order to be cancelled; return its id."""
-    act(s, _row(s, CANCEL, order_id), load(s, H_NOW))
+    submit_row(s, _row(s, CANCEL, order_id), load(s, H_NOW))
     return order_id
 
 
@@ -162,5 +162,5 @@ def send_amend(s: int, order_id: int, qty: int, price: int) -> int:
     t = _row(s, AMEND, order_id)
     store(t, T_QTY, int(qty))
     store(t, T_PRICE, int(price))
-    act(s, t, load(s, H_NOW))
+    submit_row(s, t, load(s, H_NOW))
     return order_id

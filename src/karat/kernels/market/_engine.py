@@ -77,7 +77,6 @@ def bind_orders(block: Block, *, new: bool = True) -> None:
     if not len(books):
         return
     from karat.kernels.market import _match_orders as match
-    from karat.kernels.market._l3 import l3_init
     from karat.kernels.market._order_book import take_orders
 
     places = (at.H_ORDERS_ROW, at.H_ORDERS_TAKE, at.H_ORDERS_ENTER, at.H_ORDERS_FOLLOW)
@@ -85,7 +84,14 @@ def bind_orders(block: Block, *, new: bool = True) -> None:
     for place, function in zip(places, functions, strict=True):
         block[place] = _address(function)
     for where in books.tolist() if new else ():
-        l3_init(block.ctypes.data + 8 * where, int(block[where + ORDERS]), int(block[where + LEVELS]))
+        empty_orders(block, where)
+
+
+def empty_orders(block: Block, where: int) -> None:
+    """Make the level-3 book that begins at a word of the block new."""
+    from karat.kernels.market._l3 import l3_init
+
+    l3_init(block.ctypes.data + 8 * where, int(block[where + ORDERS]), int(block[where + LEVELS]))
 
 
 def without_session(block: Block) -> list[int]:

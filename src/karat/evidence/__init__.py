@@ -16,6 +16,7 @@ from karat.evidence._intervals import (
     bootstrap_interval,
     performance_intervals,
     run_seeds,
+    sharpe_interval,
 )
 from karat.evidence._judge import judge
 from karat.evidence._max_t import MaxT, max_t
@@ -97,6 +98,7 @@ __all__ = [
     "quantile_reliability",
     "reliability",
     "run_seeds",
+    "sharpe_interval",
     "shuffled_label_sentinel",
     "spa",
     "spend_alpha",

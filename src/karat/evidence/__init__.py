@@ -5,6 +5,7 @@ date unless a function says otherwise; NaN marks a missing value and each functi
 Whoever calls decides what the rows are; `judge` decides what they prove.
 """
 
+from karat.evidence._binomial import Rate, exact_rate
 from karat.evidence._draws import block_length
 from karat.evidence._effects import Anova, Strata, TukeyPair, anova_tukey, cohens_d, hedges_g, stratify
 from karat.evidence._forecast_tests import DieboldMariano, clark_west, diebold_mariano
@@ -60,6 +61,7 @@ __all__ = [
     "MaxT",
     "Mcs",
     "Pbo",
+    "Rate",
     "Reliability",
     "Spa",
     "Strata",
@@ -80,6 +82,7 @@ __all__ = [
     "detectable_sharpe",
     "diebold_mariano",
     "dsr",
+    "exact_rate",
     "expected_max_sharpe",
     "hedges_g",
     "interval_score",

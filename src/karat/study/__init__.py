@@ -5,6 +5,7 @@ Only this room turns configuration into objects. `run` is the whole of it; `repr
 
 from karat.study._config import StudyConfig, read_study, shipped_study, study_schema
 from karat.study._context import Progress
+from karat.study._environment import measured_on
 from karat.study._names import check_names
 from karat.study._pipeline import run_study
 from karat.study._prepare import load_panel, prepare_dataset
@@ -13,8 +14,11 @@ from karat.study._result import RunResult
 from karat.study._run import run
 from karat.study._story import write_report
 from karat.study._workspace import Workspace
+from karat.study.rates import Calibration, CalibrationConfig, rates, read_calibration, run_campaigns, run_worlds
 
 __all__ = [
+    "Calibration",
+    "CalibrationConfig",
     "Comparison",
     "Progress",
     "Reproduction",
@@ -23,11 +27,16 @@ __all__ = [
     "Workspace",
     "check_names",
     "load_panel",
+    "measured_on",
     "prepare_dataset",
+    "rates",
+    "read_calibration",
     "read_study",
     "reproduce",
     "run",
+    "run_campaigns",
     "run_study",
+    "run_worlds",
     "shipped_study",
     "study_schema",
     "write_report",

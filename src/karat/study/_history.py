@@ -142,7 +142,7 @@ def digest_in(name: str) -> str:
 def read_history(ledger: Ledger, run_id: str, folder: Path) -> History:
     """Return the family of a run that is already in the ledger, with every trial of it."""
     marks = {entry.payload["run_id"]: set(entry.payload["marks"]) for entry in ledger.entries("family")}
-    family = _connected(run_id, marks)
+    family = connected(run_id, marks)
     files: dict[str, list[Mapping[str, Any]]] = {}
     for entry in ledger.entries("series"):
         files.setdefault(entry.payload["trial"], []).append(entry.payload)
@@ -170,7 +170,8 @@ def _intact_files(entries: Sequence[Mapping[str, Any]], run_id: str, folder: Pat
             yield str(entry["file"])
 
 
-def _connected(run_id: str, marks: Mapping[str, set[str]]) -> set[str]:
+def connected(run_id: str, marks: Mapping[str, set[str]]) -> set[str]:
+    """Return the family of a run: every run that is reached from it by shared marks, from one to the next."""
     family, reached = {run_id}, set(marks.get(run_id, set()))
     grown = True
     while grown:

@@ -24,7 +24,8 @@ from karat.study._context import Run
 from karat.study._entries import record_series
 from karat.study._history import History, read_series, store_series, unstored
 from karat.study._plan import Entrant
-from karat.study._score import Scored, edges, score, skill_terms, trade
+from karat.study._rivals import best_in_money, hardest
+from karat.study._score import Scored, edges, score, trade
 
 LOSSES = ("pinball", "crps", "log_loss", "brier")
 _DELAY_SHARE = 10  # gate 3 enters a tenth of the horizon later, at least one bar
@@ -76,8 +77,7 @@ def select(run: Run) -> Selection:
         scored = {entrant.title: _scored(run, entrant, horizon, "select") for entrant in run.plan.entrants}
         losses[horizon] = {title: item.loss for title, item in scored.items()}
         names = [entrant.title for entrant in run.plan.baselines]
-        worth = {title: _finite(_sharpe(run, scored[title].net)) for title in names}
-        money[horizon] = max(names, key=worth.__getitem__)
+        money[horizon] = best_in_money({title: _sharpe(run, scored[title].net) for title in names})
     at_primary = losses[run.config.primary_horizon]
     best = min(run.plan.candidates, key=lambda entrant: at_primary[entrant.title])
     return Selection(losses, best.title, best.trial[run.config.primary_horizon], money)
@@ -187,24 +187,8 @@ def _summary(entrant: Entrant, item: Scored, baselines: Sequence[Scored], money_
         .sort("instrument")
     )
     money = matched_excess(item.net, money_rival.net)
-    rival, skill = _hardest(item, [baseline for baseline in baselines if baseline is not item])
+    rival, skill = hardest(item, [baseline for baseline in baselines if baseline is not item])
     return Summary(entrant, item.horizon, by_date, by_instrument, skill, money, rival)
-
-
-def _hardest(item: Scored, baselines: Sequence[Scored]) -> tuple[str, np.ndarray]:
-    """Return the baseline over which a model's skill is shown least, and its (d,) Clark-West terms against it.
-
-    A baseline whose location is wrong is beaten by anything that does not share its mistake, so that beating one of
-    them proves nothing: the model has to beat each (an intersection-union test, Berger 1982).
-    """
-    terms = {baseline.name: skill_terms(item, baseline) for baseline in baselines}
-
-    def shown(name: str) -> float:
-        spread = float(np.nanstd(terms[name]))
-        return float(np.nanmean(terms[name])) / spread if spread > 0 else 0.0
-
-    rival = min(terms, key=shown)
-    return rival, terms[rival]
 
 
 def _seeds(run: Run, selection: Selection) -> Iterator[tuple[int, float, float]]:

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from karat.core import InputError
 from karat.evidence import PRINTED, Case, Check, TrialSeries, Verdict, judge, spend_alpha
+from karat.evidence._gates import gate_money
 
 DAY = 86_400 * 10**9
 
@@ -125,6 +127,24 @@ def test_4_fragile_when_only_the_last_gate_fails() -> None:
     assert verdict.outcome == "indistinguishable"
     assert verdict.reason.startswith("Indistinguishable, fragile: skill and money are shown, but model 0 does not")
     assert "net Sharpe at twice the costs" in verdict.reason
+
+
+@pytest.mark.req("EVAL-14")
+@pytest.mark.parametrize(("others", "opening"), [(0, 1), (4, 2)])
+def test_4_an_edge_of_the_detectable_size_passes_gate_2_four_times_in_five(others: int, opening: int) -> None:
+    """Simulated power of the gate itself, independent trials, where the formula is not merely cautious but exact."""
+    n, runs, passed = 500, 80, 0
+    worth = judge(case(others=others, n=n, opening=opening, draws=100)).detectable_sharpe
+    for seed in range(runs):
+        rng = np.random.default_rng([seed, others, opening])
+        money = rng.normal(0.0, 0.01, (n, others + 1))
+        money[:, 0] += 0.01 * worth / np.sqrt(252.0)
+        trials = tuple(
+            TrialSeries(f"t{k}", "", np.arange(n) * DAY, money[:, k], money[:, k]) for k in range(others + 1)
+        )
+        passed += bool(gate_money(case(n=n, opening=opening, draws=1200, seed=seed, trials=trials)).passed)
+    low, high = stats.binom.ppf([0.001, 0.999], runs, 0.80)
+    assert low <= passed <= high
 
 
 def test_gate_3_delay_decides_from_five_bars_up() -> None:

@@ -175,9 +175,22 @@ def test_gate_3_sub_periods_and_seeds() -> None:
 
 def test_gate_3_prints_what_is_not_evaluated_yet() -> None:
     verdict = judge(case())
-    for name in ("capital", "neighbouring parameters", "regimes"):
+    for name in ("neighbouring parameters", "regimes"):
         assert check_of(verdict, 3, name) == Check(name, None, "not set", None, "not evaluated")
     assert check_of(verdict, 3, "net Sharpe without the best 1 %").value < check_of(verdict, 3, "net Sharpe at").value
+
+
+@pytest.mark.req("EVAL-20")
+def test_gate_3_the_declared_capital_decides_where_it_is_known() -> None:
+    name = "net Sharpe at the declared capital"
+    blind = check_of(judge(case(capital_note="the data have no volume")), 3, name)
+    assert blind == Check(name, None, "> 0", None, "not evaluated: the data have no volume")
+    small = judge(case(net_at_capital=case().net - 1e-6, capital_note="1,000 USD"))
+    assert small.outcome == "accepted"
+    assert check_of(small, 3, name).note == "1,000 USD"
+    eaten = judge(case(net_at_capital=np.full(1200, -1e-4) + np.tile([1e-5, -1e-5], 600)))
+    assert eaten.reason.startswith("Indistinguishable, fragile")
+    assert check_of(eaten, 3, name).passed is False
 
 
 def test_a_forecaster_that_never_trades_is_not_accepted() -> None:

@@ -19,7 +19,7 @@ from karat.core import InputError
 from karat.data import horizon_bars
 from karat.evidence import Case, Check, TrialSeries, Verdict, judge, matched_excess
 from karat.kernels import sharpe
-from karat.market import Simulation
+from karat.market import Capacity, Simulation, volumes_on, with_impact
 from karat.study._context import Run
 from karat.study._entries import record_series
 from karat.study._history import History, read_series, store_series, unstored
@@ -67,6 +67,7 @@ class Tests:
     delayed: Simulation
     seeds: tuple[tuple[int, float, float], ...]
     delay_bars: int
+    capacity: Capacity | None
 
 
 def select(run: Run) -> Selection:
@@ -130,6 +131,7 @@ def score_tests(run: Run, selection: Selection) -> Tests:
         delayed=trade(chosen.forecast, run.venue, delay=delay),
         seeds=tuple(_seeds(run, selection)),
         delay_bars=delay,
+        capacity=_capacity(run, chosen.simulation),
     )
 
 
@@ -171,6 +173,8 @@ def judge_study(run: Run, selection: Selection, tests: Tests, history: History, 
         baseline_name=tests.money_baseline.name,
         skill_baseline_name=tests.skill_baseline.name,
         delay_bars=tests.delay_bars,
+        net_at_capital=None if tests.capacity is None else tests.capacity.net_returns,
+        capital_note=_capital_note(run, tests.capacity),
     )
     return judge(case)
 
@@ -189,6 +193,19 @@ def _summary(entrant: Entrant, item: Scored, baselines: Sequence[Scored], money_
     money = matched_excess(item.net, money_rival.net)
     rival, skill = hardest(item, [baseline for baseline in baselines if baseline is not item])
     return Summary(entrant, item.horizon, by_date, by_instrument, skill, money, rival)
+
+
+def _capacity(run: Run, account: Simulation) -> Capacity | None:
+    volumes = volumes_on(account.bars, run.dataset.panel)
+    return None if volumes is None else with_impact(account, volumes)
+
+
+def _capital_note(run: Run, capacity: Capacity | None) -> str:
+    if capacity is None:
+        return "the data have no volume beside some fill"
+    largest = float(capacity.participation.max(initial=0.0))
+    capital = run.config.market.capital_usd
+    return f"{capital:,.0f} USD; square-root impact; the largest fill is {largest:.2%} of a bar's usual volume"
 
 
 def _seeds(run: Run, selection: Selection) -> Iterator[tuple[int, float, float]]:

@@ -6,6 +6,7 @@ Only this room turns configuration into objects. `run` is the whole of it; `repr
 from karat.study._config import StudyConfig, read_study, shipped_study, study_schema
 from karat.study._context import Progress
 from karat.study._environment import measured_on
+from karat.study._history import Family, families
 from karat.study._names import check_names
 from karat.study._pipeline import run_study
 from karat.study._prepare import load_panel, prepare_dataset
@@ -20,12 +21,14 @@ __all__ = [
     "Calibration",
     "CalibrationConfig",
     "Comparison",
+    "Family",
     "Progress",
     "Reproduction",
     "RunResult",
     "StudyConfig",
     "Workspace",
     "check_names",
+    "families",
     "load_panel",
     "measured_on",
     "prepare_dataset",

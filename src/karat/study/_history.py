@@ -24,6 +24,7 @@ import polars as pl
 
 from karat.core import NS_PER_DAY, Ledger, content_hash
 from karat.data import Panel
+from karat.evidence import spend_alpha
 from karat.study._stored import is_intact, stored_frame
 
 _LAGS = (1, 2, 3, 5)  # bars: daily marks meet those of 2-, 3- and 5-day bars made elsewhere
@@ -159,6 +160,37 @@ def read_history(ledger: Ledger, run_id: str, folder: Path) -> History:
     names = {entry.payload["run_id"]: str(entry.payload["name"]) for entry in ledger.entries("study")}
     openings = tuple((name, names[name]) for name in ranks[:opening])
     return History(opening, openings, tuple(sorted(family)), tuple(trials.values()), fresh=set(names) <= {run_id})
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family as it stands: its runs, studies by name, trials, openings of `Test`, the share of α that comes next."""
+
+    runs: tuple[str, ...]
+    studies: tuple[str, ...]
+    trials: int
+    openings: int
+    next_share: float
+
+
+def families(ledger: Ledger) -> list[Family]:
+    """Return every family of a ledger, in the order in which they began; runs that left no marks are in none."""
+    marks = {entry.payload["run_id"]: set(entry.payload["marks"]) for entry in ledger.entries("family")}
+    names = {entry.payload["run_id"]: str(entry.payload["name"]) for entry in ledger.entries("study")}
+    opened = {entry.payload["run_id"] for entry in ledger.entries("open")}
+    tried = [(entry.payload["run_id"], entry.payload["trial"]) for entry in ledger.entries("trial")]
+    found, seen = [], set[str]()
+    for run in marks:
+        if run in seen:
+            continue
+        family = connected(run, marks)
+        seen |= family
+        runs = tuple(name for name in marks if name in family)
+        count = len({trial for owner, trial in tried if owner in family})
+        openings = len(family & opened)
+        studies = tuple(dict.fromkeys(names[name] for name in runs))
+        found.append(Family(runs, studies, count, openings, spend_alpha(0.5, openings + 1) / 0.5))
+    return found
 
 
 def _intact_files(entries: Sequence[Mapping[str, Any]], run_id: str, folder: Path) -> Iterator[str]:

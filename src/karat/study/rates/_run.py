@@ -157,6 +157,8 @@ def _finish(
     progress: Callable[[int, int], None],
     resume: str,
 ) -> list[dict[str, Any]]:
+    if not tasks:
+        return []
     progress(0, len(tasks))
     code, found = content_hash(code_identity(())), {}
     places = [workspace.worlds / f"{_address(config, task, code)}.json" for task in tasks]

@@ -26,6 +26,7 @@ from karat.study._score import Scored
 from karat.study.rates._config import CalibrationConfig, CampaignConfig, NoEdge
 from karat.study.rates._paths import YEAR, Floats
 from karat.study.rates._play import (
+    Hearing,
     Stage,
     Tried,
     baselines_on,
@@ -103,10 +104,8 @@ def _one_study(
     trials = tuple(series for name in who.trials if name in family for series in who.trials[name])
     if not in_full and not _skill_passes(config, tried[chosen], trials, len(family), seed):
         return False
-    baseline = who.baselines[who.rival]
-    case = case_of(
-        who.stage, entrants[chosen], tried[chosen], trials, baseline, config.verdict, seed=seed, opening=len(family)
-    )
+    hearing = Hearing(who.baselines[who.rival], config.verdict, seed, len(family))
+    case = case_of(who.stage, entrants[chosen], tried[chosen], trials, hearing)
     return judge(case).outcome == "accepted"
 
 

@@ -66,6 +66,16 @@ class Tried:
     rival: Scored
 
 
+@dataclass(frozen=True, eq=False)
+class Hearing:
+    """What a verdict is given beside the series: the baseline for money, the settings, a seed, which opening it is."""
+
+    baseline: Scored
+    settings: JudgeConfig
+    seed: int
+    opening: int = 1
+
+
 def play(world: World, settings: JudgeConfig, seed: int) -> dict[str, Any]:
     """Return what the verdict and the naive one say of a world, ready for JSON."""
     stage = lay_out(world)
@@ -75,7 +85,8 @@ def play(world: World, settings: JudgeConfig, seed: int) -> dict[str, Any]:
     tried = [tried_against(item, baselines, rival, str(k)) for k, item in enumerate(entrants)]
     skill_rival = tried[chosen].rival
     trials = tuple(item.series for item in tried)
-    verdict = judge(case_of(stage, entrants[chosen], tried[chosen], trials, baselines[rival], settings, seed=seed))
+    hearing = Hearing(baselines[rival], settings, seed)
+    verdict = judge(case_of(stage, entrants[chosen], tried[chosen], trials, hearing))
     said = verdict.to_dict()
     facts = {
         "outcome": verdict.outcome,
@@ -158,24 +169,15 @@ def tried_against(item: Scored, baselines: Mapping[str, Scored], rival: str, tri
     return Tried(TrialSeries(trial, item.name, item.dates, skill, money), baselines[name])
 
 
-def case_of(
-    stage: Stage,
-    chosen: Scored,
-    tried: Tried,
-    trials: tuple[TrialSeries, ...],
-    baseline: Scored,
-    settings: JudgeConfig,
-    *,
-    seed: int,
-    opening: int = 1,
-) -> Case:
+def case_of(stage: Stage, chosen: Scored, tried: Tried, trials: tuple[TrialSeries, ...], hearing: Hearing) -> Case:
     """Return the case of the chosen candidate among all trials of its family."""
+    settings, baseline = hearing.settings, hearing.baseline
     return Case(
         selected=tried.series.id,
         trials=trials,
         unstored=0,
         prior_trials=0,
-        opening=opening,
+        opening=hearing.opening,
         horizon_bars=1,
         bars_per_year=YEAR,
         guards=(),
@@ -185,7 +187,7 @@ def case_of(
         net_delayed=trade(chosen.forecast, stage.venue, delay=1).net_returns,
         baseline_net=baseline.net,
         seed_sharpes=(),
-        seed=seed,
+        seed=hearing.seed,
         alpha=settings.alpha,
         min_sharpe=settings.min_sharpe,
         draws=settings.draws,

@@ -153,7 +153,7 @@ def _costs(rng: np.random.Generator, days: DaysConfig, kind: NoEdge) -> World:
     effect = effect_for(kind.gross_sharpe, 0.0, POLICY)
     market = MarketSpec(proportional_bps=cost_bps(effect, 1.0, 1.0, POLICY))
     signals = ar1(rng, length(days), 1.0, kind.settings + 1)
-    return _with_effect(rng, days, _alike(signals), effect, market, edge=False)
+    return _with_effect(rng, days, kind, _alike(signals), (effect, market))
 
 
 def _drift(rng: np.random.Generator, days: DaysConfig, kind: NoEdge) -> World:
@@ -190,7 +190,7 @@ def _planted(rng: np.random.Generator, days: DaysConfig, kind: Planted) -> World
     signals = ar1(rng, length(days), kind.half_life_days, kind.settings + 1)
     if kind.real == "all":
         signals = _alike(signals)
-    return _with_effect(rng, days, signals, effect, market, edge=True, kind=kind)
+    return _with_effect(rng, days, kind, signals, (effect, market))
 
 
 def _alike(signals: Floats) -> Floats:
@@ -202,19 +202,17 @@ def _alike(signals: Floats) -> Floats:
 def _with_effect(
     rng: np.random.Generator,
     days: DaysConfig,
+    kind: NoEdge | Planted,
     signals: Floats,
-    effect: float,
-    market: MarketSpec,
-    *,
-    edge: bool,
-    kind: Planted | None = None,
+    terms: tuple[float, MarketSpec],
 ) -> World:
     """Return the world in which the next return follows the signal in the first column.
 
-    signals: (T, m + 1), unit variance. Where all are real, the others share a part of it, and the first has the effect
-    that gives each of them `effect`; where one is, it takes the first's place among the others.
+    signals: (T, m + 1), unit variance. terms: the effect and what trading costs. Where all are real, the others share a
+    part of the first, which has the effect that gives each of them `effect`; where one is, it takes the first's place.
     """
-    one = kind is not None and kind.real == "one"
+    effect, market = terms
+    one = isinstance(kind, Planted) and kind.real == "one"
     strength = effect if one else effect / math.sqrt(_ALIKE)
     z = shocks(rng, len(signals))
     sigma = sigmas(z)[:, 0]
@@ -225,10 +223,12 @@ def _with_effect(
     candidates = []
     for k in range(signals.shape[1] - 1):
         own = signals[:, 0] if k == place else signals[:, k + 1]
-        location = _learned(rng, days, own, returns / sigma, kind.signals) if kind and kind.learned else effect * own
+        location = effect * own
+        if isinstance(kind, Planted) and kind.learned:
+            location = _learned(rng, days, own, returns / sigma, kind.signals)
         spread = ahead * math.sqrt(1.0 - effect**2)
         candidates.append(Candidate(f"c{k}", (ahead * location)[:, None], spread[:, None], not one or k == place))
-    return World(days, returns[:, None], tuple(candidates), market, edge)
+    return World(days, returns[:, None], tuple(candidates), market, kind.edge)
 
 
 def _learned(rng: np.random.Generator, days: DaysConfig, own: Floats, z: Floats, count: int) -> Floats:

@@ -34,19 +34,28 @@ def test_2_stopping_early_gives_the_same_end_as_judging_everything(number: int, 
     assert whole["trials"] == 3 * whole["judged"]
 
 
-def test_1_every_study_is_one_more_opening_whatever_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Run a campaign of four renamed studies; return the trials and the opening that each was judged with."""
     asked: list[tuple[int, int]] = []
-    real = _campaign._skill_passes
-    monkeypatch.setattr(
-        _campaign,
-        "_skill_passes",
-        lambda config, tried, trials, opening, seed: (
-            asked.append((len(trials), opening)) or real(config, tried, trials, opening, seed)
-        ),
-    )
-    found = run_campaign(small(draws=1000), CampaignConfig(name="c", settings=2, studies=4, rename=True), 1)
-    assert asked == [(2, 1), (4, 2), (6, 3), (8, 4)]
-    assert found == {"accepted": None, "judged": 4, "openings": 4, "trials": 8}
+
+    def noted(_config: object, _tried: object, trials: tuple[object, ...], opening: int, _seed: int) -> bool:
+        asked.append((len(trials), opening))
+        return False
+
+    monkeypatch.setattr(_campaign, "_skill_passes", noted)
+    run_campaign(small(draws=1000), CampaignConfig(name="c", settings=2, studies=4, rename=True), 1)
+    return asked
+
+
+def test_1_every_study_is_one_more_opening_whatever_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert counted(monkeypatch) == [(2, 1), (4, 2), (6, 3), (8, 4)]
+
+
+def test_1_a_family_that_is_lost_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted fault: marks that differ from study to study, as if a new name could start history anew."""
+    fresh = iter(range(10))
+    monkeypatch.setattr(_campaign, "fingerprints", lambda *_: [str(next(fresh))])
+    assert counted(monkeypatch) == [(2, 1)] * 4
 
 
 def test_1_the_family_is_the_ledgers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,18 +78,6 @@ def test_1_the_family_is_the_ledgers(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_studies_that_no_p_value_can_pass_are_not_made() -> None:
     found = run_campaign(small(draws=200, alpha=0.05), CampaignConfig(name="c", settings=2, studies=100), 0)
     assert spend_alpha(0.025, found["judged"]) >= 1 / 201 > spend_alpha(0.025, found["judged"] + 1)
-
-
-@pytest.mark.slow
-def test_a_researcher_whose_family_is_lost_is_accepted_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The planted fault: marks that differ from study to study, as if renaming could start history anew."""
-    kind = CampaignConfig(name="c", settings=10, studies=12, learns=True)
-    config = small(draws=400, alpha=0.2)
-    honest = sum(run_campaign(config, kind, n)["accepted"] is not None for n in range(25))
-    fresh = iter(range(10**6))
-    monkeypatch.setattr(_campaign, "fingerprints", lambda *_: [str(next(fresh))])
-    fooled = sum(run_campaign(config, kind, n)["accepted"] is not None for n in range(25))
-    assert fooled > honest
 
 
 def test_a_learner_moves_towards_what_did_best_on_test() -> None:

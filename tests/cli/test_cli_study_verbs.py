@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -251,7 +252,11 @@ def test_trials_lists_what_the_ledger_counts(finished: tuple[Path, Path]) -> Non
     text = karat("trials", "-w", workspace).out
     assert text.splitlines()[0].split() == ["trial", "study", "model", "horizon", "run"]
     assert "linear_quantile" in text
-    assert text.endswith("1 trial\n")
+    assert "\n1 trial\n" in text
+    assert text.splitlines()[-1].split() == ["1", "small", "1", "1", "1", "0.1520"]
+    (family,) = facts["families"]
+    assert (family["studies"], family["trials"], family["openings"]) == (["small"], 1, 1)
+    assert family["next_share"] == pytest.approx(6 / math.pi**2 / 4)
 
 
 def test_verbs_that_look_make_no_folders() -> None:
@@ -265,4 +270,4 @@ def test_verbs_that_look_make_no_folders() -> None:
 
 def test_a_workspace_without_a_ledger_has_no_trials(tmp_path: Path) -> None:
     (tmp_path / "workspace").mkdir()
-    assert karat("trials", "--json").facts == {"count": 0, "trials": []}
+    assert karat("trials", "--json").facts == {"count": 0, "trials": [], "families": []}

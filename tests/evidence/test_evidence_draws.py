@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from karat.core import InputError
-from karat.evidence import block_length
+from karat.evidence import _draws, block_length
 from karat.evidence._draws import CHUNK, count_draws, index_draws
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "evidence"
@@ -49,6 +49,16 @@ def test_counts_count_the_indices() -> None:
     rows = np.concatenate(list(index_draws(30, block=3.0, draws=20, seed=1)))
     counts = np.concatenate(list(count_draws(30, block=3.0, draws=20, seed=1)))
     assert counts.tolist() == [[row.tolist().count(k) for k in range(30)] for row in rows]
+
+
+def test_counts_that_are_kept_and_counts_that_are_streamed_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = np.concatenate(list(count_draws(40, block=3.0, draws=CHUNK + 9, seed=5)))
+    again = np.concatenate(list(count_draws(40, block=3.0, draws=CHUNK + 9, seed=5)))
+    monkeypatch.setattr(_draws, "KEPT", 0)
+    streamed = np.concatenate(list(count_draws(40, block=3.0, draws=CHUNK + 9, seed=5)))
+    assert kept.dtype == streamed.dtype == np.float64
+    assert (kept == streamed).all()
+    assert (kept == again).all()
 
 
 @pytest.mark.parametrize("block", [1.0, 4.0, 25.0])

@@ -10,7 +10,16 @@ import pytest
 from scipy import stats
 
 from karat.core import InputError
-from karat.evidence import aggregate, bca_interval, block_length, bootstrap_interval, performance_intervals, run_seeds
+from karat.evidence import (
+    aggregate,
+    bca_interval,
+    block_length,
+    bootstrap_interval,
+    performance_intervals,
+    run_seeds,
+    sharpe_interval,
+)
+from karat.kernels import sharpe
 
 REFERENCE = Path(os.environ.get("KARAT_REFERENCE", "../shared/reference"))
 
@@ -80,6 +89,29 @@ def test_a_statistic_without_a_value_has_no_bounds() -> None:
     assert got.estimate == 1.0
     assert got.undefined > 25
     assert np.isnan([got.lower, got.upper]).all()
+
+
+@pytest.mark.parametrize(("n", "block", "scale"), [(500, 2.0, 0.01), (60, 10.0, 1e-6), (3, 2.0, 1.0)])
+def test_the_interval_of_the_sharpe_ratio_from_counts_is_that_from_resampled_rows(
+    n: int, block: float, scale: float
+) -> None:
+    values = np.append(scale * (np.random.default_rng(n).standard_t(3, n) + 0.05), np.nan)
+    options = {"block": block, "draws": 500, "level": 0.9, "seed": 4}
+    fast = sharpe_interval(values, periods_per_year=252.0, **options)
+    plain = bootstrap_interval(values, lambda row: sharpe(row, periods_per_year=252.0), **options)
+    assert (fast.estimate, fast.undefined) == (plain.estimate, plain.undefined)
+    assert (fast.lower, fast.upper) == pytest.approx((plain.lower, plain.upper), rel=1e-9)
+
+
+def test_returns_that_never_vary_have_no_interval_of_their_sharpe_ratio() -> None:
+    for values in (np.full(50, 0.01), np.zeros(50), np.array([0.01])):
+        found = sharpe_interval(values, periods_per_year=252.0, block=2.0, draws=100, seed=1)
+        assert np.isnan([found.estimate, found.lower, found.upper]).all()
+        assert found.undefined == 100
+    once = np.zeros(40)
+    once[7] = 1.0
+    rare = sharpe_interval(once, periods_per_year=252.0, block=40.0, draws=400, seed=1)
+    assert 0 < rare.undefined < 400
 
 
 def test_nan_rows_are_left_out() -> None:

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from karat.core import InputError
 from karat.evidence import PRINTED, Case, Check, TrialSeries, Verdict, judge, spend_alpha
+from karat.evidence._gates import gate_money
 
 DAY = 86_400 * 10**9
 
@@ -127,6 +129,24 @@ def test_4_fragile_when_only_the_last_gate_fails() -> None:
     assert "net Sharpe at twice the costs" in verdict.reason
 
 
+@pytest.mark.req("EVAL-14")
+@pytest.mark.parametrize(("others", "opening"), [(0, 1), (4, 2)])
+def test_4_an_edge_of_the_detectable_size_passes_gate_2_four_times_in_five(others: int, opening: int) -> None:
+    """Simulated power of the gate itself, independent trials, where the formula is not merely cautious but exact."""
+    n, runs, passed = 500, 80, 0
+    worth = judge(case(others=others, n=n, opening=opening, draws=100)).detectable_sharpe
+    for seed in range(runs):
+        rng = np.random.default_rng([seed, others, opening])
+        money = rng.normal(0.0, 0.01, (n, others + 1))
+        money[:, 0] += 0.01 * worth / np.sqrt(252.0)
+        trials = tuple(
+            TrialSeries(f"t{k}", "", np.arange(n) * DAY, money[:, k], money[:, k]) for k in range(others + 1)
+        )
+        passed += bool(gate_money(case(n=n, opening=opening, draws=1200, seed=seed, trials=trials)).passed)
+    low, high = stats.binom.ppf([0.001, 0.999], runs, 0.80)
+    assert low <= passed <= high
+
+
 def test_gate_3_delay_decides_from_five_bars_up() -> None:
     late = np.full(1200, -1e-4) + np.tile([1e-5, -1e-5], 600)
     short = judge(case(net_delayed=late))
@@ -155,9 +175,22 @@ def test_gate_3_sub_periods_and_seeds() -> None:
 
 def test_gate_3_prints_what_is_not_evaluated_yet() -> None:
     verdict = judge(case())
-    for name in ("capital", "neighbouring parameters", "regimes"):
+    for name in ("neighbouring parameters", "regimes"):
         assert check_of(verdict, 3, name) == Check(name, None, "not set", None, "not evaluated")
     assert check_of(verdict, 3, "net Sharpe without the best 1 %").value < check_of(verdict, 3, "net Sharpe at").value
+
+
+@pytest.mark.req("EVAL-20")
+def test_gate_3_the_declared_capital_decides_where_it_is_known() -> None:
+    name = "net Sharpe at the declared capital"
+    blind = check_of(judge(case(capital_note="the data have no volume")), 3, name)
+    assert blind == Check(name, None, "> 0", None, "not evaluated: the data have no volume")
+    small = judge(case(net_at_capital=case().net - 1e-6, capital_note="1,000 USD"))
+    assert small.outcome == "accepted"
+    assert check_of(small, 3, name).note == "1,000 USD"
+    eaten = judge(case(net_at_capital=np.full(1200, -1e-4) + np.tile([1e-5, -1e-5], 600)))
+    assert eaten.reason.startswith("Indistinguishable, fragile")
+    assert check_of(eaten, 3, name).passed is False
 
 
 def test_a_forecaster_that_never_trades_is_not_accepted() -> None:

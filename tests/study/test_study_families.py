@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from study_factory import World, csv_data, p_values, prices, small_study, trials_of
+from study_factory import World, csv_data, edit_json, p_values, prices, small_study, trials_of
 
-from karat.core import Ledger
+from karat.core import DataError, Ledger
 from karat.data import Panel, Provenance, load, resample
-from karat.study import StudyConfig, _pipeline
+from karat.study import StudyConfig, _pipeline, families, write_report
 from karat.study._history import fingerprints, read_history, store_series
 from karat.study._story import _warnings
 
@@ -177,6 +177,33 @@ def test_what_is_declared_makes_new_trials(quick: World) -> None:
         before = len({entry.payload["trial"] for entry in quick.entries("trial")})
         quick.run(data=WEAK, **changes)
         assert len({entry.payload["trial"] for entry in quick.entries("trial")}) == before + 1
+
+
+def test_families_are_listed_as_they_are_counted(quick: World) -> None:
+    quick.first(data=WEAK, models=ONE)
+    quick.run(name="again", data=WEAK, models=TWO)
+    other = {"source": "synthetic", "params": {"seed": 4, "n_days": 1000, "edge_sharpe": 3.0}}
+    quick.run(name="elsewhere", data=other)
+    with Ledger.open(quick.place.ledger, role="research") as ledger:
+        first, second = families(ledger)
+    assert (first.studies, first.trials, first.openings) == (("small", "again"), 2, 2)
+    assert (second.studies, second.trials, second.openings) == (("elsewhere",), 1, 1)
+    assert (first.next_share, second.next_share) == pytest.approx((6 / np.pi**2 / 9, 6 / np.pi**2 / 4))
+
+
+@pytest.mark.parametrize("how", ["emptied", "one less", "more prior"])
+def test_a_report_cannot_be_made_without_the_trials(quick: World, how: str) -> None:
+    result = quick.first(data=WEAK, models=TWO)
+
+    def edit(values: dict[str, Any]) -> None:
+        if how == "more prior":
+            values["config"]["verdict"]["prior_trials"] = 5
+        else:
+            del values["history"]["trials"][0 if how == "emptied" else 1 :]  # all, or all but the first
+
+    edit_json(result.folder / "run.json", edit)
+    with pytest.raises(DataError, match="every trial that the verdict counted is in it.*karat reproduce"):
+        write_report(result.folder)
 
 
 def test_a_trial_run_twice_keeps_the_series_of_the_run_that_is_judged(quick: World) -> None:

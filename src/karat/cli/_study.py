@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -130,22 +130,35 @@ def verify(
 
 
 def trials(workspace: WorkspaceDir = None, json: Json = False, debug: Debug = False) -> None:
-    """List every trial the ledger counts, study by study."""
+    """List every trial the ledger counts, and the families they belong to with their openings of Test."""
     with errors(as_json=json, debug=debug):
         place = existing_workspace(workspace)
         from karat.core import Ledger
+        from karat.study import families
 
         found: dict[str, dict[str, Any]] = {}
+        groups: list[dict[str, Any]] = []
         if place.ledger.exists():
             with Ledger.open(place.ledger, role="research") as ledger:
                 for entry in ledger.entries("trial"):
                     found.setdefault(entry.payload["trial"], dict(entry.payload))
+                groups = [vars(family) for family in families(ledger)]
         rows = [(key[:12], row["study"], row["name"], row["horizon"], row["run_id"]) for key, row in found.items()]
         text = (
             table(("trial", "study", "model", "horizon", "run"), rows)
             + f"\n\n{len(rows)} {'trial' if len(rows) == 1 else 'trials'}"
         )
-        emit({"count": len(rows), "trials": list(found.values())}, text, as_json=json)
+        if groups:
+            text += "\n\n" + _families(groups)
+        emit({"count": len(rows), "trials": list(found.values()), "families": groups}, text, as_json=json)
+
+
+def _families(groups: Sequence[Mapping[str, Any]]) -> str:
+    rows = [
+        (k, ", ".join(row["studies"]), len(row["runs"]), row["trials"], row["openings"], f"{row['next_share']:.4f}")
+        for k, row in enumerate(groups, start=1)
+    ]
+    return table(("family", "studies", "runs", "trials", "openings", "share of alpha next"), rows)
 
 
 def _run(study: Path, workspace: Path | None, sets: Sequence[str] | None, command: Sequence[str]) -> RunResult:

@@ -6,6 +6,7 @@ Whoever calls decides what the rows are; `judge` decides what they prove. `PROTO
 which question. Two rooms have doors of their own: `karat.evidence.calibration` and `karat.evidence.scaling`.
 """
 
+from karat.evidence._binomial import Rate, exact_rate
 from karat.evidence._circular import circular_block_length, circular_interval
 from karat.evidence._compare import Compared, Comparison, compare_losses
 from karat.evidence._draws import block_length
@@ -23,6 +24,7 @@ from karat.evidence._intervals import (
     bootstrap_interval,
     performance_intervals,
     run_seeds,
+    sharpe_interval,
 )
 from karat.evidence._judge import judge
 from karat.evidence._max_t import MaxT, max_t
@@ -85,6 +87,7 @@ __all__ = [
     "Mcs",
     "Pbo",
     "RankSum",
+    "Rate",
     "Reliability",
     "Rule",
     "Spa",
@@ -116,6 +119,7 @@ __all__ = [
     "detectable_sharpe",
     "diebold_mariano",
     "dsr",
+    "exact_rate",
     "expected_max_sharpe",
     "family_table",
     "giacomini_white",
@@ -143,6 +147,7 @@ __all__ = [
     "required_n",
     "required_periods",
     "run_seeds",
+    "sharpe_interval",
     "shuffled_label_sentinel",
     "spa",
     "spend_alpha",

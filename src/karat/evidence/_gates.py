@@ -31,7 +31,7 @@ QUESTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("money", "Is it worth more after costs than the best baseline through the same policy at the same risk?"),
     ("sturdy", "Does it survive being hurt?"),
 )
-_NOT_EVALUATED: Final = ("capital", "neighbouring parameters", "regimes")
+_NOT_EVALUATED: Final = ("neighbouring parameters", "regimes")
 
 
 def level_of(case: Case) -> float:
@@ -61,7 +61,7 @@ def gate_money(case: Case) -> Gate:
 
 def gate_sturdy(case: Case) -> Gate:
     """Look at the point estimates after each kind of hurt."""
-    checks = (_costs(case), _delay(case), _sub_periods(case), _seeds(case), *_open_checks(case))
+    checks = (_costs(case), _delay(case), _sub_periods(case), _seeds(case), _capital(case), *_open_checks(case))
     failed = _failed(checks)
     reason = f"does not survive: {', '.join(failed)}" if failed else "survives every hurt that was evaluated"
     return _gate(3, not failed, reason, "every point estimate holds", checks=checks)
@@ -144,6 +144,14 @@ def _seeds(case: Case) -> Check:
         return Check(name, None, "> 0", None, "not evaluated: the forecaster is deterministic")
     value = float(np.median(np.nan_to_num(case.seed_sharpes)))
     return Check(name, value, "> 0", value > 0, f"{len(case.seed_sharpes)} seeds; one that never trades counts as 0")
+
+
+def _capital(case: Case) -> Check:
+    name = "net Sharpe at the declared capital"
+    if case.net_at_capital is None:
+        return Check(name, None, "> 0", None, f"not evaluated{': ' if case.capital_note else ''}{case.capital_note}")
+    value = _annual(case, case.net_at_capital)
+    return Check(name, value, "> 0", value > 0, case.capital_note)
 
 
 def _open_checks(case: Case) -> tuple[Check, ...]:

@@ -18,13 +18,16 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
 from karat.core import InputError, derive_seed, generator
-from karat.evidence._draws import block_length, index_draws
+from karat.evidence._draws import block_length, count_draws, index_draws
+from karat.evidence._max_t import whole_numbers
 from karat.evidence._shapes import Floats
 from karat.kernels import max_drawdown, sharpe, total_return
 
 Statistic = Callable[[Floats], float]
 MIN_GOLDEN_RUNS: Final = 5
 """Repetitions below which a mean over seeds is not called golden."""
+_FLAT_SHARE: Final = 1e-13
+"""A variance below this share of the largest square is rounding."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,36 @@ def bootstrap_interval(
     if not math.isfinite(estimate) or len(good) * 2 < draws:
         return Interval(estimate, math.nan, math.nan, level, undefined)
     lower, upper = np.quantile(good, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(estimate, float(lower), float(upper), level, undefined)
+
+
+def sharpe_interval(
+    returns: Floats, *, periods_per_year: float, block: float, draws: int = 2000, level: float = 0.90, seed: int
+) -> Interval:
+    """Return `bootstrap_interval` of the annual Sharpe ratio of (n,) simple returns, from counts of dates.
+
+    The draws are the same and the bounds agree up to rounding; the sums over them are exact, so that they are the same
+    on every machine. Bounds are NaN, and resamples undefined, where returns do not vary.
+
+    Raises:
+        InputError: a level outside (0, 1).
+    """
+    _require_level(level)
+    values = returns[np.isfinite(returns)]
+    estimate = sharpe(values, periods_per_year=periods_per_year)
+    if not math.isfinite(estimate):
+        return Interval(estimate, math.nan, math.nan, level, draws)
+    n, mean, spread = len(values), float(values.mean()), float(values.std())
+    z = (values - mean) / spread
+    whole, step = whole_numbers(np.column_stack([z, z**2]))
+    sums = np.concatenate([chunk @ whole for chunk in count_draws(n, block=block, draws=draws, seed=seed)]) * step
+    variance = (sums[:, 1] - sums[:, 0] ** 2 / n) / (n - 1)
+    varies = variance > _FLAT_SHARE * float((z**2).max())
+    found = (mean / spread + sums[varies, 0] / n) / np.sqrt(variance[varies]) * math.sqrt(periods_per_year)
+    undefined = draws - len(found)
+    if len(found) * 2 < draws:
+        return Interval(estimate, math.nan, math.nan, level, undefined)
+    lower, upper = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return Interval(estimate, float(lower), float(upper), level, undefined)
 
 

@@ -11,16 +11,14 @@ Invariants:
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import numpy as np
 
 from karat.evidence._draws import block_length
 from karat.evidence._gates import gate_money, gate_skill, gate_sturdy, gate_valid, level_of, not_judged
-from karat.evidence._intervals import Interval, bootstrap_interval
+from karat.evidence._intervals import Interval, sharpe_interval
 from karat.evidence._shapes import Case, Gate, Outcome, Verdict
 from karat.evidence._sharpe import detectable_sharpe
-from karat.kernels import sharpe
 
 
 def judge(case: Case) -> Verdict:
@@ -63,11 +61,12 @@ def _net_excess(case: Case) -> Interval:
     """Return the annual Sharpe ratio of the selected's net excess returns with its two-sided 90 % interval."""
     matrix, selected = case.matrix("money")
     money = matrix[:, selected]
-    statistic = partial(sharpe, periods_per_year=case.bars_per_year)
     if np.isfinite(money).sum() < 2:
         return Interval(math.nan, math.nan, math.nan, 0.90)
     block = block_length(money, case.horizon_bars)
-    return bootstrap_interval(money, statistic, block=block, draws=case.draws, level=0.90, seed=case.seed)
+    return sharpe_interval(
+        money, periods_per_year=case.bars_per_year, block=block, draws=case.draws, level=0.90, seed=case.seed
+    )
 
 
 def _outcome(case: Case, gates: tuple[Gate, Gate, Gate, Gate], excess: Interval) -> tuple[Outcome, str]:

@@ -134,7 +134,7 @@ def _resample(rows: Floats, *, block: float, draws: int, seed: int) -> tuple[Flo
     n, m = rows.shape
     there = np.isfinite(rows)
     gaps = ~there.all(axis=0)
-    whole, step = _whole_numbers(np.where(there, rows, 0.0))
+    whole, step = whole_numbers(np.where(there, rows, 0.0))
     columns, present = np.ascontiguousarray(whole.T), np.ascontiguousarray(there[:, gaps].T.astype(np.float64))
     sums, sizes = np.empty((m, draws)), np.empty((int(gaps.sum()), draws))
     for chunk, counts in enumerate(count_draws(n, block=block, draws=draws, seed=seed)):
@@ -152,7 +152,7 @@ def _resample(rows: Floats, *, block: float, draws: int, seed: int) -> tuple[Flo
     return mean, np.where(constant, 0.0, spread), sums
 
 
-def _whole_numbers(rows: Floats) -> tuple[Floats, Floats]:
+def whole_numbers(rows: Floats) -> tuple[Floats, Floats]:
     """Return columns as whole numbers and their unit (m,), a power of two, such that sums of n of them are exact."""
     bits = 52 - math.ceil(math.log2(len(rows) + 1))
     largest = np.maximum(np.abs(rows).max(axis=0), np.finfo(np.float64).tiny * 2.0**60)

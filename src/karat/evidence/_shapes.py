@@ -128,6 +128,7 @@ class Case:
     loss, baseline_loss (n,): mean pinball loss per date, fraction; None leaves the printed comparison out. NaN allowed.
     baseline_name, skill_baseline_name (None: the same one), delay_bars: for the words of the verdict.
     seed, draws: of the bootstrap.
+    net_at_capital (n,): net with the impact of orders at the declared capital; None: not evaluated, and the note why.
     """
 
     selected: str
@@ -153,6 +154,8 @@ class Case:
     baseline_name: str = "the best baseline"
     skill_baseline_name: str | None = None
     delay_bars: int = 1
+    net_at_capital: Floats | None = None
+    capital_note: str = ""
 
     def __post_init__(self) -> None:
         _require_dates("dates", self.dates)
@@ -193,7 +196,7 @@ class Case:
 
 def _require_series(case: Case) -> None:
     n = len(case.dates)
-    for field in ("net", "net_double_cost", "net_delayed", "baseline_net"):
+    for field in ("net", "net_double_cost", "net_delayed", "baseline_net", "net_at_capital"):
         values = getattr(case, field)
         if values is not None:
             _require_shape(field, values, n, nan=False)

@@ -28,6 +28,7 @@ from karat.kernels._measures import (
 )
 from karat.kernels._rebalance import OutOfRange, prepare, rebalance, rebalance_many
 from karat.kernels._rebalanced import BORROW, RATE_ONE, REJECT, SCALE, Fills, Rebalanced, Terms
+from karat.kernels._resample import block_counts, block_rows
 from karat.kernels._signals import Decisions, many_crossings, mean_crossings, moving_means
 
 __all__ = [
@@ -42,6 +43,8 @@ __all__ = [
     "Terms",
     "annual_return",
     "annual_turnover",
+    "block_counts",
+    "block_rows",
     "calmar",
     "compile_seconds",
     "cvar",

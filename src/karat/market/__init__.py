@@ -11,6 +11,7 @@ from karat.kernels import Decisions
 from karat.market._attribution import attribution
 from karat.market._bars import Bars, bars_from_panel
 from karat.market._calibrate import Assumptions, Estimate, calibrate
+from karat.market._capacity import Capacity, volumes_on, with_impact
 from karat.market._chunks import simulate_chunks
 from karat.market._compiled import run_compiled
 from karat.market._compliance import ComplianceReport, Tape, validate_compliance
@@ -93,6 +94,7 @@ __all__ = [
     "Borrow",
     "BpsSlippage",
     "Cancel",
+    "Capacity",
     "ComplianceReport",
     "ConstantLatency",
     "Context",
@@ -192,4 +194,6 @@ __all__ = [
     "sweep",
     "trade_costs",
     "validate_compliance",
+    "volumes_on",
+    "with_impact",
 ]

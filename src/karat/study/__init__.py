@@ -5,6 +5,8 @@ Only this room turns configuration into objects. `run` is the whole of it; `repr
 
 from karat.study._config import StudyConfig, read_study, shipped_study, study_schema
 from karat.study._context import Progress
+from karat.study._environment import measured_on
+from karat.study._history import Family, families
 from karat.study._names import check_names
 from karat.study._pipeline import run_study
 from karat.study._prepare import load_panel, prepare_dataset
@@ -13,21 +15,31 @@ from karat.study._result import RunResult
 from karat.study._run import run
 from karat.study._story import write_report
 from karat.study._workspace import Workspace
+from karat.study.rates import Calibration, CalibrationConfig, rates, read_calibration, run_campaigns, run_worlds
 
 __all__ = [
+    "Calibration",
+    "CalibrationConfig",
     "Comparison",
+    "Family",
     "Progress",
     "Reproduction",
     "RunResult",
     "StudyConfig",
     "Workspace",
     "check_names",
+    "families",
     "load_panel",
+    "measured_on",
     "prepare_dataset",
+    "rates",
+    "read_calibration",
     "read_study",
     "reproduce",
     "run",
+    "run_campaigns",
     "run_study",
+    "run_worlds",
     "shipped_study",
     "study_schema",
     "write_report",

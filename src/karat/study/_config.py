@@ -12,7 +12,7 @@ import datetime as dt
 import re
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import Field, field_validator, model_validator
@@ -23,7 +23,8 @@ from karat.portfolio import PolicySpec
 
 Horizon = Literal["1d", "2d", "3d", "5d", "week"]
 MINIMUM_GOLDEN_SEEDS = 5
-_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+Record = TypeVar("Record", bound=Config)
+NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 
 class DataConfig(Config):
@@ -96,7 +97,7 @@ class ExecutorConfig(Config):
 class StudyConfig(Config):
     """One study, from data to verdict."""
 
-    name: str = Field(json_schema_extra={"pattern": _NAME})
+    name: str = Field(json_schema_extra={"pattern": NAME})
     description: str = ""
     data: DataConfig
     joins: tuple[JoinConfig, ...] = ()
@@ -117,7 +118,7 @@ class StudyConfig(Config):
     @field_validator("name")
     @classmethod
     def _plain(cls, name: str) -> str:
-        if re.fullmatch(_NAME, name) is None:
+        if re.fullmatch(NAME, name) is None:
             guess = re.sub(r"[^a-z0-9_-]+", "_", name.lower()).strip("_-")[:64]
             hint = f"; did you mean '{guess}'?" if guess else ""
             raise ValueError(
@@ -177,6 +178,11 @@ def read_study(path: str | Path) -> StudyConfig:
     Raises:
         InputError: no such file, not YAML, a repeated key. ConfigError: every problem of the content at once.
     """
+    return read_record(path, StudyConfig)
+
+
+def read_record(path: str | Path, record: type[Record]) -> Record:
+    """Read a YAML file into a record, with the errors of `read_study`."""
     file = Path(path)
     if not file.is_file():
         near = nearest(file.name, [item.name for item in file.parent.glob("*.y*ml")]) if file.parent.is_dir() else None
@@ -194,7 +200,7 @@ def read_study(path: str | Path) -> StudyConfig:
     if not isinstance(values, dict):
         raise ConfigError(str(path), ["(top level): got no mapping; a study file has keys such as name, data, models"])
     values.pop("$schema", None)
-    return StudyConfig.parse(values, source=str(path), line=lambda place: _line(root, place))
+    return record.parse(values, source=str(path), line=lambda place: _line(root, place))
 
 
 def _line(root: yaml.Node | None, path: tuple[int | str, ...]) -> int | None:

@@ -123,6 +123,14 @@ def environment() -> dict[str, Any]:
     }
 
 
+def measured_on() -> dict[str, Any]:
+    """Return where something was measured: processor, cores, memory, system, Python, karat's sources and commit."""
+    found = environment()
+    hardware = {key: found["hardware"][key] for key in ("processor", "cores", "memory_gib")}
+    python = found["versions"]["python"]
+    return {**hardware, "system": found["system"], "python": python, "sources": found["sources"], "git": found["git"]}
+
+
 @functools.cache
 def git_state() -> dict[str, Any]:
     """Return commit and dirty flag of the tree that holds karat's sources, or `unknown` outside a checkout."""

@@ -24,6 +24,7 @@ import polars as pl
 
 from karat.core import NS_PER_DAY, Ledger, content_hash
 from karat.data import Panel
+from karat.evidence import spend_alpha
 from karat.study._stored import is_intact, stored_frame
 
 _LAGS = (1, 2, 3, 5)  # bars: daily marks meet those of 2-, 3- and 5-day bars made elsewhere
@@ -142,7 +143,7 @@ def digest_in(name: str) -> str:
 def read_history(ledger: Ledger, run_id: str, folder: Path) -> History:
     """Return the family of a run that is already in the ledger, with every trial of it."""
     marks = {entry.payload["run_id"]: set(entry.payload["marks"]) for entry in ledger.entries("family")}
-    family = _connected(run_id, marks)
+    family = connected(run_id, marks)
     files: dict[str, list[Mapping[str, Any]]] = {}
     for entry in ledger.entries("series"):
         files.setdefault(entry.payload["trial"], []).append(entry.payload)
@@ -161,6 +162,37 @@ def read_history(ledger: Ledger, run_id: str, folder: Path) -> History:
     return History(opening, openings, tuple(sorted(family)), tuple(trials.values()), fresh=set(names) <= {run_id})
 
 
+@dataclass(frozen=True)
+class Family:
+    """A family as it stands: its runs, studies by name, trials, openings of `Test`, the share of α that comes next."""
+
+    runs: tuple[str, ...]
+    studies: tuple[str, ...]
+    trials: int
+    openings: int
+    next_share: float
+
+
+def families(ledger: Ledger) -> list[Family]:
+    """Return every family of a ledger, in the order in which they began; runs that left no marks are in none."""
+    marks = {entry.payload["run_id"]: set(entry.payload["marks"]) for entry in ledger.entries("family")}
+    names = {entry.payload["run_id"]: str(entry.payload["name"]) for entry in ledger.entries("study")}
+    opened = {entry.payload["run_id"] for entry in ledger.entries("open")}
+    tried = [(entry.payload["run_id"], entry.payload["trial"]) for entry in ledger.entries("trial")]
+    found, seen = [], set[str]()
+    for run in marks:
+        if run in seen:
+            continue
+        family = connected(run, marks)
+        seen |= family
+        runs = tuple(name for name in marks if name in family)
+        count = len({trial for owner, trial in tried if owner in family})
+        openings = len(family & opened)
+        studies = tuple(dict.fromkeys(names[name] for name in runs))
+        found.append(Family(runs, studies, count, openings, spend_alpha(0.5, openings + 1) / 0.5))
+    return found
+
+
 def _intact_files(entries: Sequence[Mapping[str, Any]], run_id: str, folder: Path) -> Iterator[str]:
     """Yield the intact series files of one trial: those of the run itself first, then the newest."""
     newest = entries[::-1]
@@ -170,7 +202,8 @@ def _intact_files(entries: Sequence[Mapping[str, Any]], run_id: str, folder: Pat
             yield str(entry["file"])
 
 
-def _connected(run_id: str, marks: Mapping[str, set[str]]) -> set[str]:
+def connected(run_id: str, marks: Mapping[str, set[str]]) -> set[str]:
+    """Return the family of a run: every run that is reached from it by shared marks, from one to the next."""
     family, reached = {run_id}, set(marks.get(run_id, set()))
     grown = True
     while grown:

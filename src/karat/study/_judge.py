@@ -19,12 +19,13 @@ from karat.core import InputError
 from karat.data import horizon_bars
 from karat.evidence import Case, Check, TrialSeries, Verdict, judge, matched_excess
 from karat.kernels import sharpe
-from karat.market import Simulation
+from karat.market import Capacity, Simulation, volumes_on, with_impact
 from karat.study._context import Run
 from karat.study._entries import record_series
 from karat.study._history import History, read_series, store_series, unstored
 from karat.study._plan import Entrant
-from karat.study._score import Scored, edges, score, skill_terms, trade
+from karat.study._rivals import best_in_money, hardest
+from karat.study._score import Scored, edges, score, trade
 
 LOSSES = ("pinball", "crps", "log_loss", "brier")
 _DELAY_SHARE = 10  # gate 3 enters a tenth of the horizon later, at least one bar
@@ -66,6 +67,7 @@ class Tests:
     delayed: Simulation
     seeds: tuple[tuple[int, float, float], ...]
     delay_bars: int
+    capacity: Capacity | None
 
 
 def select(run: Run) -> Selection:
@@ -76,8 +78,7 @@ def select(run: Run) -> Selection:
         scored = {entrant.title: _scored(run, entrant, horizon, "select") for entrant in run.plan.entrants}
         losses[horizon] = {title: item.loss for title, item in scored.items()}
         names = [entrant.title for entrant in run.plan.baselines]
-        worth = {title: _finite(_sharpe(run, scored[title].net)) for title in names}
-        money[horizon] = max(names, key=worth.__getitem__)
+        money[horizon] = best_in_money({title: _sharpe(run, scored[title].net) for title in names})
     at_primary = losses[run.config.primary_horizon]
     best = min(run.plan.candidates, key=lambda entrant: at_primary[entrant.title])
     return Selection(losses, best.title, best.trial[run.config.primary_horizon], money)
@@ -130,6 +131,7 @@ def score_tests(run: Run, selection: Selection) -> Tests:
         delayed=trade(chosen.forecast, run.venue, delay=delay),
         seeds=tuple(_seeds(run, selection)),
         delay_bars=delay,
+        capacity=_capacity(run, chosen.simulation),
     )
 
 
@@ -171,6 +173,8 @@ def judge_study(run: Run, selection: Selection, tests: Tests, history: History, 
         baseline_name=tests.money_baseline.name,
         skill_baseline_name=tests.skill_baseline.name,
         delay_bars=tests.delay_bars,
+        net_at_capital=None if tests.capacity is None else tests.capacity.net_returns,
+        capital_note=_capital_note(run, tests.capacity),
     )
     return judge(case)
 
@@ -187,24 +191,21 @@ def _summary(entrant: Entrant, item: Scored, baselines: Sequence[Scored], money_
         .sort("instrument")
     )
     money = matched_excess(item.net, money_rival.net)
-    rival, skill = _hardest(item, [baseline for baseline in baselines if baseline is not item])
+    rival, skill = hardest(item, [baseline for baseline in baselines if baseline is not item])
     return Summary(entrant, item.horizon, by_date, by_instrument, skill, money, rival)
 
 
-def _hardest(item: Scored, baselines: Sequence[Scored]) -> tuple[str, np.ndarray]:
-    """Return the baseline over which a model's skill is shown least, and its (d,) Clark-West terms against it.
+def _capacity(run: Run, account: Simulation) -> Capacity | None:
+    volumes = volumes_on(account.bars, run.dataset.panel)
+    return None if volumes is None else with_impact(account, volumes)
 
-    A baseline whose location is wrong is beaten by anything that does not share its mistake, so that beating one of
-    them proves nothing: the model has to beat each (an intersection-union test, Berger 1982).
-    """
-    terms = {baseline.name: skill_terms(item, baseline) for baseline in baselines}
 
-    def shown(name: str) -> float:
-        spread = float(np.nanstd(terms[name]))
-        return float(np.nanmean(terms[name])) / spread if spread > 0 else 0.0
-
-    rival = min(terms, key=shown)
-    return rival, terms[rival]
+def _capital_note(run: Run, capacity: Capacity | None) -> str:
+    if capacity is None:
+        return "the data have no volume beside some fill"
+    largest = float(capacity.participation.max(initial=0.0))
+    capital = run.config.market.capital_usd
+    return f"{capital:,.0f} USD; square-root impact; the largest fill is {largest:.2%} of a bar's usual volume"
 
 
 def _seeds(run: Run, selection: Selection) -> Iterator[tuple[int, float, float]]:

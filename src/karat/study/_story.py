@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from karat.core import iso_date
+from karat.core import DataError, iso_date
 from karat.data import LEVELS, Forecast
 from karat.evidence import Check, Gate, Verdict, pit, spend_alpha
 from karat.report import (
@@ -53,7 +53,12 @@ def verdict_of(manifest: Mapping[str, Any]) -> Verdict:
 
 
 def make_story(result: RunResult) -> Story:
-    """Return everything the report shows."""
+    """Return everything the report shows.
+
+    Raises:
+        DataError: run.json no longer holds the trials that the verdict counted.
+    """
+    _require_trials(result.manifest)
     manifest, record = result.manifest, result.manifest.get("record", {})
     config, selection = manifest["config"], manifest["selection"]
     primary = config["primary_horizon"]
@@ -89,6 +94,16 @@ def make_story(result: RunResult) -> Story:
         openings=tuple(_openings(manifest)),
         ledger=record.get("ledger", {}),
     )
+
+
+def _require_trials(manifest: Mapping[str, Any]) -> None:
+    """Refuse a report that would show a verdict without the trials it rests on."""
+    trials = [trial["id"] for trial in manifest["history"]["trials"]]
+    counted = len(trials) + manifest["config"]["verdict"]["prior_trials"]
+    if counted != manifest["verdict"]["family_trials"] or manifest["selection"]["trial"] not in trials:
+        seen = f"{counted}, the verdict counted {manifest['verdict']['family_trials']}"
+        fix = f"restore run.json from a copy, or make it again: karat reproduce {manifest['run_id']}"
+        raise DataError("run.json", "every trial that the verdict counted is in it", seen=seen, fix=fix)
 
 
 def _sources(manifest: Mapping[str, Any]) -> Iterator[SourceRow]:

@@ -65,6 +65,11 @@ class Workspace:
         return self._folder("inputs")
 
     @property
+    def worlds(self) -> Path:
+        """Finished worlds and campaigns of calibrations, named by address."""
+        return self._folder("worlds")
+
+    @property
     def scratch(self) -> Path:
         """What is under way: nothing here outlives the command that made it, but for one that was killed."""
         return self._folder("scratch")

@@ -5,9 +5,21 @@ date unless a function says otherwise; NaN marks a missing value and each functi
 Whoever calls decides what the rows are; `judge` decides what they prove.
 """
 
+from karat.evidence._adversarial import adversarial_auc, adversarial_validation
+from karat.evidence._arrivals import known_check, same_as_of, survivor_check
+from karat.evidence._budget import MAX_PARAMETERS, budget_check, verify_budget_compliance
 from karat.evidence._draws import block_length
 from karat.evidence._effects import Anova, Strata, TukeyPair, anova_tukey, cohens_d, hedges_g, stratify
 from karat.evidence._forecast_tests import DieboldMariano, clark_west, diebold_mariano
+from karat.evidence._id_scan import IDENTITIES, IdHit, scan_source
+from karat.evidence._identity import (
+    FEATURE_LIMIT_BITS,
+    REGIME_LIMIT_BITS,
+    IdentityBits,
+    id_probe,
+    identity_bits,
+    identity_check,
+)
 from karat.evidence._intervals import (
     Aggregate,
     Interval,
@@ -34,7 +46,7 @@ from karat.evidence._scores import (
     quantile_reliability,
     reliability,
 )
-from karat.evidence._sentinel import shuffled_label_sentinel
+from karat.evidence._sentinel import shuffled_label_drop, shuffled_label_sentinel
 from karat.evidence._shapes import PRINTED, Case, Check, Gate, TrialSeries, Verdict
 from karat.evidence._sharpe import (
     detectable_sharpe,
@@ -47,14 +59,20 @@ from karat.evidence._sharpe import (
 )
 
 __all__ = [
+    "FEATURE_LIMIT_BITS",
+    "IDENTITIES",
+    "MAX_PARAMETERS",
     "METHODS",
     "PRINTED",
+    "REGIME_LIMIT_BITS",
     "Aggregate",
     "Anova",
     "Case",
     "Check",
     "DieboldMariano",
     "Gate",
+    "IdHit",
+    "IdentityBits",
     "Interval",
     "MaxT",
     "Mcs",
@@ -66,12 +84,15 @@ __all__ = [
     "TukeyPair",
     "Verdict",
     "adjust_p",
+    "adversarial_auc",
+    "adversarial_validation",
     "aggregate",
     "anova_tukey",
     "bca_interval",
     "block_length",
     "bootstrap_interval",
     "brier_classes",
+    "budget_check",
     "clark_west",
     "cohens_d",
     "crps_from_quantiles",
@@ -81,8 +102,12 @@ __all__ = [
     "dsr",
     "expected_max_sharpe",
     "hedges_g",
+    "id_probe",
+    "identity_bits",
+    "identity_check",
     "interval_score",
     "judge",
+    "known_check",
     "log_loss_classes",
     "matched_excess",
     "max_t",
@@ -97,9 +122,14 @@ __all__ = [
     "quantile_reliability",
     "reliability",
     "run_seeds",
+    "same_as_of",
+    "scan_source",
+    "shuffled_label_drop",
     "shuffled_label_sentinel",
     "spa",
     "spend_alpha",
     "stepm",
     "stratify",
+    "survivor_check",
+    "verify_budget_compliance",
 ]

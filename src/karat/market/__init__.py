@@ -10,7 +10,7 @@ from karat.market._attribution import attribution
 from karat.market._bars import Bars, bars_from_panel
 from karat.market._calibrate import Assumptions, Estimate, calibrate
 from karat.market._chunks import simulate_chunks
-from karat.market._compliance import ComplianceReport, Tape, validate_compliance
+from karat.market._compliance import CHECKED_RULES, ComplianceReport, Tape, validate_compliance
 from karat.market._costs import CostParts, VariableCosts, monthly_costs, trade_costs
 from karat.market._fees import (
     Borrow,
@@ -78,6 +78,7 @@ from karat.market._venue import TradingTerms, VenueSpec
 from karat.market._venue_rules import FilterTerms, RuleTerms
 
 __all__ = [
+    "CHECKED_RULES",
     "PROFILES",
     "REASONS",
     "AlmgrenChrissImpact",

@@ -123,6 +123,37 @@ def moved_by_the_future(task: Task) -> int:
     return int((~same[early]).sum())
 
 
+def moved_by_names(task: Task) -> int | None:
+    """Return how many forecasts of a finished cell change with the names of the instruments, None where it routes.
+
+    The stored model is asked for the same rows with the names permuted and with names that it has never seen.
+    """
+    _, _, inputs = _views(task)
+    model = load_model(Path(task.target) / "model", plugins=split_plugins(task.plugins)[0])
+    if model.routes:
+        return None
+    set_all_seeds(task.cell.seed)
+    before = model.predict(inputs).quantiles
+    names = inputs.table.instruments
+    moved = np.zeros(len(inputs), dtype=np.bool_)
+    for others in (names, tuple(f"UNSEEN{k:05d}" for k in range(len(names)))):
+        set_all_seeds(task.cell.seed)
+        after = model.predict(_renamed(inputs, others)).quantiles
+        moved |= ~np.isclose(before, after, rtol=1e-9, atol=1e-12).all(axis=1)
+    return int(moved.sum())
+
+
+def _renamed(inputs: Inputs, names: tuple[str, ...]) -> Inputs:
+    """Return the inputs with the instruments in reverse order under the given ascending names."""
+    table = inputs.table
+    order = np.argsort(-table.code, kind="stable").astype(np.int64)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    turned = table.take(order)
+    code = len(table.instruments) - 1 - turned.code
+    return Inputs(replace(turned, code=code, instruments=names), place[inputs.rows], inputs.horizon)
+
+
 def is_finished(folder: Path) -> bool:
     """Return whether a cell has its final name."""
     return (folder / "cell.json").is_file()

@@ -5,8 +5,11 @@ Only this room turns configuration into objects. `run` is the whole of it; `repr
 
 from karat.study._config import StudyConfig, read_study, shipped_study, study_schema
 from karat.study._context import Progress
+from karat.study._guard_ids import scan_for_static_ids
+from karat.study._guard_table import GUARDS, Guard, GuardReport, run_guards
 from karat.study._names import check_names
 from karat.study._pipeline import run_study
+from karat.study._plugins import selection_of
 from karat.study._prepare import load_panel, prepare_dataset
 from karat.study._reproduce import Comparison, Reproduction, reproduce
 from karat.study._result import RunResult
@@ -15,7 +18,10 @@ from karat.study._story import write_report
 from karat.study._workspace import Workspace
 
 __all__ = [
+    "GUARDS",
     "Comparison",
+    "Guard",
+    "GuardReport",
     "Progress",
     "Reproduction",
     "RunResult",
@@ -27,7 +33,10 @@ __all__ = [
     "read_study",
     "reproduce",
     "run",
+    "run_guards",
     "run_study",
+    "scan_for_static_ids",
+    "selection_of",
     "shipped_study",
     "study_schema",
     "write_report",

@@ -112,7 +112,10 @@ def moved_by_the_future(task: Task) -> int:
     rng = generator(task.cell.seed, "forecaster", "poison")
     wild = rng.normal(size=(int(late.sum()), table.features.shape[1] + 1))
     features, returns = table.features.copy(), table.returns.copy()
-    features[late], returns[late] = wild[:, :-1], 0.02 * wild[:, -1]
+    # far outside of what was seen: a scale that is a minimum or a maximum has to move as well
+    reach = 10.0 * np.nan_to_num(np.abs(features)).max(axis=0, initial=0.0)
+    features[late] = np.where(reach > 0, reach, 1.0) * wild[:, :-1]
+    returns[late] = np.maximum(0.1 * wild[:, -1], -0.5)
     early = inputs.known_at <= instant
     poisoned = Inputs(replace(table, features=features, returns=returns), inputs.rows, inputs.horizon)
     set_all_seeds(task.cell.seed)

@@ -19,7 +19,7 @@ from karat.data import KEYS, LEVELS, Forecast, Panel
 from karat.evidence import Check
 from karat.features import InvarianceReport, check_future
 from karat.labels import make_labels
-from karat.market import bars_from_panel, simulate
+from karat.market import Simulation, bars_from_panel, simulate
 from karat.portfolio import to_positions
 from karat.study._score import Venue
 
@@ -72,7 +72,10 @@ def policy_check(forecast: Forecast, venue: Venue, *, seed: int) -> Check:
 
 
 def market_check(forecast: Forecast, venue: Venue, *, seed: int) -> Check:
-    """Return the check that no bar's net return reads a later bar, the weights given."""
+    """Return the check that no bar's net return, and no order decided at its close, reads a later bar.
+
+    Orders are compared where they may borrow: else what a fill costs may rightly cut them.
+    """
     positions = to_positions(forecast, venue.policy)
     panel, dates = venue.panel, np.unique(forecast.ts)
     columns = [name for name in ("open", "close") if name in panel.values]
@@ -89,12 +92,25 @@ def market_check(forecast: Forecast, venue: Venue, *, seed: int) -> Check:
             pl.col("ts").is_in(bars.ts.tolist()), pl.col("instrument").is_in(list(bars.instruments))
         )
         targets = type(positions)(known, positions.horizon, positions.model).targets()
-        net = simulate(bars, targets, venue.market).net_returns
-        return net[np.searchsorted(bars.ts, part["ts"].to_numpy())][:, None]
+        made = simulate(bars, targets, venue.market)
+        net = made.net_returns[np.searchsorted(bars.ts, part["ts"].to_numpy())]
+        return np.column_stack([net, _orders(made, part)])
 
     settled = frame.select(pl.col("known_at").max().over("ts")).to_series().to_numpy()
-    found = check_future(frame, returns, ["net return"], instants=_instants(frame), seed=seed, settled=settled)
+    found = check_future(frame, returns, ["net return", "order"], instants=_instants(frame), seed=seed, settled=settled)
     return _check("market invariance", found)
+
+
+def _orders(made: Simulation, part: pl.DataFrame) -> np.ndarray:
+    """Return (n,) the units ordered at each row's close, NaN where the bar of the fill is not there yet."""
+    if made.spec.cash != "borrow":
+        return np.zeros(len(part))
+    fills = made.fills.select(pl.col("decision_ts").alias("ts"), "instrument", "quantity")
+    joined = part.select("ts", "instrument").join(fills, on=["ts", "instrument"], how="left")
+    ordered = joined.sort("instrument", "ts")["quantity"].fill_null(0.0).to_numpy()
+    lag = made.lag_bars
+    open_from = made.bars.ts[max(len(made.bars.ts) - lag, 0)] if lag else _NEVER
+    return np.where(part["ts"].to_numpy() >= open_from, np.nan, ordered)
 
 
 def feature_check(found: InvarianceReport) -> Check:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from study_factory import small_study
+from study_factory import environment, small_study
 
 import karat
 from karat.core import InputError
@@ -193,6 +195,19 @@ def test_a_planted_line_in_a_code_base_is_found(tmp_path: Path) -> None:
     assert scan_for_static_ids(tmp_path, {"inner/features.py::build": "debugging"}) == []
     with pytest.raises(InputError, match="codebase_path: got .*; no such file or folder"):
         scan_for_static_ids(tmp_path / "gone")
+
+
+@pytest.mark.req("EVAL-01")
+def test_the_scanner_is_a_tool_that_fails_on_a_hit(tmp_path: Path) -> None:
+    tool = Path(__file__).resolve().parents[2] / "tools" / "check_no_static_ids.py"
+    (tmp_path / "a.py").write_text("x = row.puzzle_id\n")
+    words = [sys.executable, str(tool), str(tmp_path)]
+    found = subprocess.run(words, capture_output=True, text=True, env=environment(), check=False)
+    assert (found.returncode, found.stdout) == (1, "a.py:1 attribute: row.puzzle_id\n1 hit(s)\n"), found.stderr
+    allowed = subprocess.run(
+        [*words, "--allow", "a.py"], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert (allowed.returncode, allowed.stdout) == (0, "0 hit(s)\n")
 
 
 def test_an_unknown_guard_is_named() -> None:

@@ -12,6 +12,7 @@ from karat.evidence import (
     id_probe,
     identity_bits,
     identity_check,
+    regime_check,
 )
 
 K, BARS = 4, 1000
@@ -64,7 +65,7 @@ def test_persistence_of_its_own_is_no_alarm() -> None:
     assert sum(bits.above(REGIME_LIMIT_BITS) for bits in found if bits) <= 1
 
 
-@pytest.mark.req("EVAL-02", "QUAL-21")
+@pytest.mark.req("EVAL-02")
 @pytest.mark.parametrize(
     ("column", "limit"),
     [
@@ -90,6 +91,23 @@ def test_a_column_known_to_carry_scale_is_named_and_does_not_decide() -> None:
     assert check.note.startswith("allowed: vol ")
     assert "(scale)" in check.note
     assert identity_check(columns, CODE, TS, seed=1).passed is False
+
+
+@pytest.mark.req("QUAL-21")
+def test_a_regime_column_is_finite_varies_and_says_nothing_of_names() -> None:
+    clean = (noise(1) > 0).astype(np.float64)
+    assert regime_check({"regime": np.where(TS < 20, np.nan, clean)}, CODE, TS, seed=1).passed
+    wrong = {
+        "gone": np.full(K * BARS, np.nan),
+        "wild": np.where(TS == 3, np.inf, clean),
+        "still": np.where(TS < 20, np.nan, 2.0),
+        "named": (noise(2) > 0.2 * CODE).astype(np.float64),
+    }
+    check = regime_check({"regime": clean, **wrong}, CODE, TS, seed=1)
+    assert check.passed is False
+    assert check.note.startswith("gone is not finite; wild is not finite; still is constant; named tells 0.0")
+    assert identity_check({"named": wrong["named"]}, CODE, TS, seed=1).passed  # 0.1 bit would let it through
+    assert regime_check({}, CODE, TS, seed=1).note == "not evaluable: the study has none"
 
 
 def test_names_and_market_wide_columns_say_nothing() -> None:

@@ -19,6 +19,7 @@ from karat.evidence._identity import (
     id_probe,
     identity_bits,
     identity_check,
+    regime_check,
 )
 from karat.evidence._intervals import (
     Aggregate,
@@ -120,6 +121,7 @@ __all__ = [
     "pit",
     "psr",
     "quantile_reliability",
+    "regime_check",
     "reliability",
     "run_seeds",
     "same_as_of",

@@ -112,6 +112,24 @@ def identity_check(
     return Check(name, worst, threshold, not failed, note or f"{len(told)} columns, largest value shown")
 
 
+def regime_check(columns: Mapping[str, Floats], instrument: Ints, ts: Ints, *, seed: int) -> Check:
+    """Return the check of regime columns: finite somewhere, infinite nowhere, not constant, and silent about names."""
+    name, threshold = "regime features", f"finite, varying, <= {REGIME_LIMIT_BITS:g} bit about the instrument"
+    if not columns:
+        return Check(name, None, threshold, None, "not evaluable: the study has none")
+    problems = []
+    for column, values in columns.items():
+        seen = values[np.isfinite(values)]
+        if np.isinf(values).any() or not len(seen):
+            problems.append(f"{column} is not finite")
+        elif np.ptp(seen) == 0:
+            problems.append(f"{column} is constant")
+    told = identity_check(columns, instrument, ts, limit=REGIME_LIMIT_BITS, seed=seed)
+    if told.passed is False:
+        problems.append(told.note)
+    return Check(name, float(len(problems)), threshold, not problems, "; ".join(problems))
+
+
 def _blocks(code: Ints) -> tuple[Ints, Ints]:
     """Return (n,) the block of each row, and (m,) the instrument of each block."""
     starts = np.flatnonzero(np.r_[True, code[1:] != code[:-1]])

@@ -19,7 +19,7 @@ import numpy as np
 
 import karat
 from karat.core import NS_PER_DAY, InputError
-from karat.evidence import Check, IdHit, id_probe, identity_check, scan_source
+from karat.evidence import Check, IdHit, id_probe, identity_check, regime_check, scan_source
 from karat.features import FEATURES
 from karat.labels import views
 from karat.study._plugins import GROUPS
@@ -83,15 +83,19 @@ def scan_check(plugins: Sequence[str]) -> Check:
     return Check("static ids in source", float(len(hits)), "no mention but routing", not hits, text)
 
 
-def column_check(dataset: Dataset, prepared: Prepared, *, seed: int) -> Check:
-    """Return the check that no feature, no time of day and no delay tells instruments apart."""
+def column_checks(dataset: Dataset, prepared: Prepared, *, seed: int) -> tuple[Check, Check]:
+    """Return the checks that no feature, no time of day and no delay tells instruments apart, and no regime at all."""
     table = prepared.table
     columns = {name: np.ascontiguousarray(table.features[:, k]) for k, name in enumerate(table.names)}
+    regimes = {name: columns.pop(name) for name in table.names if "regime" in name}
     columns |= {"time of day of ts": (table.ts % NS_PER_DAY).astype(np.float64)}
     columns |= {"delay of known_at": (table.known_at - table.ts).astype(np.float64)}
     own = {name: spec for name, spec in FEATURES.items() if spec in dataset.features.specs}
     known = {name: "scale" for name, spec in own.items() if spec.category in _SCALED}
-    return identity_check(columns, table.code, table.ts, known=known, seed=seed)
+    return (
+        identity_check(columns, table.code, table.ts, known=known, seed=seed),
+        regime_check(regimes, table.code, table.ts, seed=seed),
+    )
 
 
 def probe_check(prepared: Prepared, horizon: str) -> Check:

@@ -35,7 +35,7 @@ from karat.study._context import years_bars
 from karat.study._executor import interrupts_held, search_path
 from karat.study._guard_data import quality_check, source_check, split_check
 from karat.study._guard_future import feature_check, label_check, market_check, policy_check
-from karat.study._guard_ids import column_check, probe_check, scan_check
+from karat.study._guard_ids import column_checks, probe_check, scan_check
 from karat.study._guard_money import fill_check, rules_check
 from karat.study._plugins import selection_of
 from karat.study._score import date_means
@@ -76,7 +76,7 @@ def id_checks(subject: Subject) -> tuple[Check, ...]:
     """Return whether a column, a source or an instrument's identity alone tells instruments apart."""
     config = subject.config
     return (
-        column_check(subject.dataset, subject.prepared, seed=config.seed),
+        *column_checks(subject.dataset, subject.prepared, seed=config.seed),
         scan_check(config.plugins),
         probe_check(subject.prepared, config.primary_horizon),
     )

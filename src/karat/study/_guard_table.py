@@ -37,8 +37,7 @@ from karat.study._names import check_names
 from karat.study._plan import Plan, make_plan
 from karat.study._plugins import split_plugins
 from karat.study._prepare import Dataset, Prepared, assemble, prepare_dataset, save_dataset
-from karat.study._score import trade
-from karat.study._subject import Subject
+from karat.study._score import Venue, trade
 
 RUNS: Final = 3
 
@@ -103,9 +102,9 @@ class Bench:
         return read_forecast(self.folder / "cell", run_cell(self.task).forecast_hash)
 
     @cached_property
-    def subject(self) -> Subject:
-        """The study as the checks of gate 0 take it."""
-        return Subject(self.config, self.dataset, self.prepared, self.forecast)
+    def venue(self) -> Venue:
+        """Policy and market."""
+        return venue_of(self.config, self.dataset.panel)
 
 
 def _forecaster(bench: Bench) -> tuple[Check, ...]:
@@ -116,7 +115,7 @@ def _forecaster(bench: Bench) -> tuple[Check, ...]:
 
 def _market(bench: Bench) -> tuple[Check, ...]:
     panel = bench.dataset.panel
-    return money_checks(trade(bench.forecast, venue_of(bench.config, panel)), panel)
+    return money_checks(trade(bench.forecast, bench.venue), panel)
 
 
 def _determinism(bench: Bench) -> tuple[Check, ...]:
@@ -163,12 +162,12 @@ def _params(bench: Bench) -> tuple[Check, ...]:
 GUARDS: Final[dict[str, Guard]] = {
     guard.name: guard
     for guard in (
-        Guard("data", "was every value known when it says so, and who is missing?", lambda b: data_checks(b.subject)),
-        Guard("future", "can what happens later change what was computed?", lambda b: future_checks(b.subject)),
-        Guard("splits", "does a label span cross a cut?", lambda b: split_checks(b.subject)),
-        Guard("ids", "does anything tell instruments apart?", lambda b: id_checks(b.subject)),
-        Guard("labels", "do shuffled labels earn anything?", lambda b: label_checks(b.subject)),
-        Guard("shift", "do the judged rows look like the learned ones?", lambda b: shift_checks(b.subject)),
+        Guard("data", "was every value known when it says so, and who is missing?", data_checks),
+        Guard("future", "can what happens later change what was computed?", future_checks),
+        Guard("splits", "does a label span cross a cut?", split_checks),
+        Guard("ids", "does anything tell instruments apart?", id_checks),
+        Guard("labels", "do shuffled labels earn anything?", label_checks),
+        Guard("shift", "do the judged rows look like the learned ones?", shift_checks),
         Guard("forecaster", "does a fitted model read the future or a name?", _forecaster),
         Guard("market", "were fills possible, and within the rules?", _market),
         Guard("determinism", "does a fresh process give the same bits?", _determinism),

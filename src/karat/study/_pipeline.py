@@ -32,7 +32,7 @@ from karat.study._plan import make_plan
 from karat.study._prepare import assemble, prepare_dataset, save_dataset
 from karat.study._publish import publish
 from karat.study._result import RunResult
-from karat.study._subject import Subject
+from karat.study._subject import Running
 from karat.study._workspace import Workspace
 
 
@@ -86,7 +86,7 @@ def _stages(run: Run, executor: Executor, recorded: History | None) -> RunResult
         open_tests(run)
         _finish(run, executor, run.plan.of_role("test"), "test")
         run.progress("evidence", 0, 3)
-        checks = static_checks(Subject.of(run, run.plan.entrant(selection.selected)))
+        checks = static_checks(Running.of(run, run.plan.entrant(selection.selected)))
         tests = score_tests(run, selection)
         run.progress("evidence", 1, 3)
         checks = (*checks, *money_checks(tests.chosen.simulation, run.dataset.panel), *repeated.checks())

@@ -153,3 +153,17 @@ def test_identity_alone_earns_nothing_where_instruments_are_alike() -> None:
     assert (alone.passed, alone.note) == (None, "not evaluable: one instrument")
     apart = id_probe(noise(1, 50), CODE[::80], noise(2, 50), CODE[::80], np.arange(50))
     assert (apart.passed, apart.note) == (None, "not evaluable: no date with two instruments")
+
+
+def test_labels_that_overlap_are_no_false_alarm() -> None:
+    """Sums of five returns on every date: taken as independent they alarm, every fifth date does not."""
+    alarms = {1: 0, 5: 0}
+    for seed in range(200):
+        steps = noise(seed).reshape(K, BARS)
+        sums = np.apply_along_axis(lambda row: np.convolve(row, np.ones(5), mode="same"), 1, steps).ravel()
+        train, valid = TS < 700, TS >= 710
+        for horizon in alarms:
+            check = id_probe(sums[train], CODE[train], sums[valid], CODE[valid], TS[valid], horizon_bars=horizon)
+            alarms[horizon] += not check.passed
+    assert alarms[5] <= 2
+    assert alarms[1] > 5

@@ -171,11 +171,14 @@ def _ranks(values: Floats, ts: Ints) -> Floats:
     return out
 
 
-def id_probe(labels: Floats, code: Ints, judged: Floats, judged_code: Ints, judged_ts: Ints) -> Check:
+def id_probe(
+    labels: Floats, code: Ints, judged: Floats, judged_code: Ints, judged_ts: Ints, *, horizon_bars: int = 1
+) -> Check:
     """Return the check that an instrument's identity alone earns nothing: its mean label on Train, traded on Valid.
 
     labels, judged: (n,), (v,) returns; code, judged_code: instrument codes; judged_ts: (v,) bar closes. What all
-    instruments of a date share is taken out, so that only the choice among them is judged.
+    instruments of a date share is taken out, so that only the choice among them is judged. Labels over several bars
+    overlap: every `horizon_bars`-th date is judged, so that the dates are independent.
     """
     from scipy.stats import ttest_1samp
 
@@ -188,7 +191,7 @@ def id_probe(labels: Floats, code: Ints, judged: Floats, judged_code: Ints, judg
     date = np.unique(judged_ts, return_inverse=True)[1]
     rows = np.bincount(date)
     position = means[judged_code] - (np.bincount(date, weights=means[judged_code]) / rows)[date]
-    earned = np.bincount(date, weights=position * judged)[rows > 1]
+    earned = np.bincount(date, weights=position * judged)[rows > 1][::horizon_bars]
     if len(earned) < 2 or np.ptp(earned) == 0:
         return Check(name, None, threshold, None, "not evaluable: no date with two instruments")
     p_value = float(ttest_1samp(earned, 0.0, alternative="greater").pvalue)

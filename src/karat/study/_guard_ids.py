@@ -19,6 +19,7 @@ import numpy as np
 
 import karat
 from karat.core import NS_PER_DAY, InputError
+from karat.data import horizon_bars
 from karat.evidence import Check, IdHit, id_probe, identity_check, regime_check, scan_source
 from karat.features import FEATURES
 from karat.labels import views
@@ -103,7 +104,8 @@ def probe_check(prepared: Prepared, horizon: str) -> Check:
     fold = [fold for fold in prepared.folds[horizon] if fold.role == "select"][-1]
     train, valid, _ = views(prepared.table, prepared.labels[horizon], fold, horizon)
     code, judged = train.table.code[train.rows], valid.table.code[valid.rows]
-    return id_probe(train.labels.value, code, valid.labels.value, judged, valid.ts)
+    apart = horizon_bars(horizon)
+    return id_probe(train.labels.value, code, valid.labels.value, judged, valid.ts, horizon_bars=apart)
 
 
 def _packages(plugins: Sequence[str]) -> list[Path]:

@@ -15,6 +15,7 @@ from labels_factory import rows, walk
 from karat.core import NS_PER_DAY, InputError
 from karat.labels import (
     ChunkSplitter,
+    CombinatorialPurgedKFold,
     Fold,
     GapKFold,
     PurgedKFold,
@@ -32,6 +33,8 @@ SPLITTERS: list[Splitter] = [
     WalkForward(test_frac=0.2, valid_bars=30, min_train_bars=40, train_bars=60, test_folds=4),
     PurgedKFold(6),
     PurgedKFold(4, embargo_bars=5),
+    CombinatorialPurgedKFold(6, 2),
+    CombinatorialPurgedKFold(5, 3, embargo_bars=4),
     GapKFold(),
     ChunkSplitter(chunk_bars=20, window_bars=5, embargo_bars=2),
 ]
@@ -262,6 +265,19 @@ def test_the_known_defect_differs_and_is_caught() -> None:
     problems = check_purged(wrong, ts, end)
     assert "select fold 1: 4 label span(s) of train overlap valid" in problems
     assert check_purged(right, ts, end) == []
+
+
+@pytest.mark.req("EVAL-04")
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 8), st.integers(2, 6), st.integers(60, 120))
+def test_the_known_defect_differs_exactly_before_each_block(horizon: int, n_splits: int, n: int) -> None:
+    """What the published fault keeps and the purge drops are the labels that reach the block from before, no others."""
+    ts = np.arange(n, dtype=np.int64)
+    end = np.minimum(ts + horizon, n - 1)
+    for wrong, right in zip(defective(ts, end, n_splits), PurgedKFold(n_splits).split(ts, ts, end), strict=True):
+        first = int(right.valid[0])
+        assert set(right.train) <= set(wrong.train)
+        assert sorted(set(wrong.train) - set(right.train)) == list(range(max(first - horizon, 0), first))
 
 
 @pytest.mark.req("EVAL-05")

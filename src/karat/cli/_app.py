@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from karat.cli import _calibrate, _config, _data, _dataset, _doctor, _features, _simulate, _study
+from karat.cli import _calibrate, _config, _data, _dataset, _doctor, _features, _guard, _simulate, _study
 from karat.cli._output import errors
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ app.command("reproduce")(_study.reproduce)
 app.command("verify")(_study.verify)
 app.command("trials")(_study.trials)
 app.command("calibrate")(_calibrate.calibrate)
+app.command("guard")(_guard.guard)
 app.command("simulate")(_simulate.simulate)
 app.command("doctor")(_doctor.doctor)
 _data.app.command("build")(_dataset.build)

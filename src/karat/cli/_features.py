@@ -82,12 +82,12 @@ def check(study: Study, sets: Sets = None, json: Json = False, debug: Debug = Fa
         say("reading the study")
         from karat.cli._settings import read_settings
         from karat.features import check_invariance
-        from karat.study import load_panel
+        from karat.study import load_panel, selection_of
 
         config = read_settings(study, sets).config
         panel, _ = load_panel(config)
         say(f"{len(panel.frame)} rows loaded; recomputing features with the future cut off and replaced")
-        outcome = check_invariance(panel, config.features, seed=config.seed)
+        outcome = check_invariance(panel, selection_of(config.features, config.plugins), seed=config.seed)
         facts = {"passed": outcome.passed, "worst": float(outcome.worst), "offending": list(outcome.offending)}
         text = "no feature depends on its future" if outcome.passed else f"LEAK: {', '.join(outcome.offending)}"
         emit(facts, text, as_json=json)

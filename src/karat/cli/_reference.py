@@ -24,7 +24,7 @@ asks a question, nothing uses the network.
 | exit code | meaning |
 |---|---|
 | 0 | done; a completed verdict of any kind is 0 |
-| 1 | the answer is no: `verify`, `reproduce`, `run --require`, `features check`, `data verify`, `data check` |
+| 1 | the answer is no: `verify`, `reproduce`, `run --require`, `guard`, `features check`, `data verify`, `data check` |
 | 2 | wrong input: a word, a file, a key, a value, or data that broke a rule |
 | 3 | broken environment: a library, the disk, the installation, a fault of the program |
 | 130 | interrupted; the message is the command that resumes |

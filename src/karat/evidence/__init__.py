@@ -6,7 +6,10 @@ Whoever calls decides what the rows are; `judge` decides what they prove. `PROTO
 which question. Two rooms have doors of their own: `karat.evidence.calibration` and `karat.evidence.scaling`.
 """
 
+from karat.evidence._adversarial import adversarial_auc, adversarial_validation
+from karat.evidence._arrivals import known_check, same_as_of, survivor_check
 from karat.evidence._binomial import Rate, exact_rate
+from karat.evidence._budget import MAX_PARAMETERS, budget_check, verify_budget_compliance
 from karat.evidence._circular import circular_block_length, circular_interval
 from karat.evidence._compare import Compared, Comparison, compare_losses
 from karat.evidence._draws import block_length
@@ -16,6 +19,16 @@ from karat.evidence._exceedances import Exceedances, var_backtest
 from karat.evidence._families import FAMILIES, Family, correct
 from karat.evidence._feature_quality import REGIME_BITS, regime_feature_quality
 from karat.evidence._forecast_tests import DieboldMariano, clark_west, diebold_mariano
+from karat.evidence._id_scan import IDENTITIES, IdHit, scan_source
+from karat.evidence._identity import (
+    FEATURE_LIMIT_BITS,
+    REGIME_LIMIT_BITS,
+    IdentityBits,
+    id_probe,
+    identity_bits,
+    identity_check,
+    regime_check,
+)
 from karat.evidence._intervals import (
     Aggregate,
     Interval,
@@ -47,7 +60,7 @@ from karat.evidence._scores import (
     quantile_reliability,
     reliability,
 )
-from karat.evidence._sentinel import shuffled_label_sentinel
+from karat.evidence._sentinel import shuffled_label_drop, shuffled_label_sentinel
 from karat.evidence._shapes import PRINTED, Case, Check, Gate, TrialSeries, Verdict
 from karat.evidence._sharpe import (
     detectable_sharpe,
@@ -64,12 +77,16 @@ from karat.evidence._welch import Welch, anova_welch, welch_t
 __all__ = [
     "DESIGNS",
     "FAMILIES",
+    "FEATURE_LIMIT_BITS",
+    "IDENTITIES",
+    "MAX_PARAMETERS",
     "METHODS",
     "MIN_DATES",
     "MIN_HORIZONS",
     "PRINTED",
     "PROTOCOL",
     "REGIME_BITS",
+    "REGIME_LIMIT_BITS",
     "Aggregate",
     "Anova",
     "Case",
@@ -82,6 +99,8 @@ __all__ = [
     "Family",
     "Gate",
     "GiacominiWhite",
+    "IdHit",
+    "IdentityBits",
     "Interval",
     "MaxT",
     "Mcs",
@@ -98,6 +117,8 @@ __all__ = [
     "Verdict",
     "Welch",
     "adjust_p",
+    "adversarial_auc",
+    "adversarial_validation",
     "aggregate",
     "anova_tukey",
     "anova_welch",
@@ -105,6 +126,7 @@ __all__ = [
     "block_length",
     "bootstrap_interval",
     "brier_classes",
+    "budget_check",
     "circular_block_length",
     "circular_interval",
     "clark_west",
@@ -124,8 +146,12 @@ __all__ = [
     "family_table",
     "giacomini_white",
     "hedges_g",
+    "id_probe",
+    "identity_bits",
+    "identity_check",
     "interval_score",
     "judge",
+    "known_check",
     "log_loss_classes",
     "matched_excess",
     "max_t",
@@ -141,19 +167,25 @@ __all__ = [
     "quantile_reliability",
     "rank_sum",
     "reality_check",
+    "regime_check",
     "regime_feature_quality",
     "reliability",
     "require_enough",
     "required_n",
     "required_periods",
     "run_seeds",
+    "same_as_of",
+    "scan_source",
     "sharpe_interval",
+    "shuffled_label_drop",
     "shuffled_label_sentinel",
     "spa",
     "spend_alpha",
     "stepm",
     "stratify",
     "stratify_by",
+    "survivor_check",
     "var_backtest",
+    "verify_budget_compliance",
     "welch_t",
 ]

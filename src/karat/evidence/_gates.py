@@ -44,7 +44,7 @@ def gate_valid(case: Case) -> Gate:
     checks = (*case.guards, *enough_checks(len(case.dates), case.horizon_bars))
     failed = _failed(checks)
     reason = f"failed: {', '.join(failed)}" if failed else "every guard that was evaluated holds"
-    open_checks = [check.name for check in checks if check.passed is None]
+    open_checks = [check.name for check in checks if check.passed is None and check.value is None]
     reason += f"; not evaluated: {', '.join(open_checks)}" if open_checks else ""
     return _gate(0, not failed, reason, "every guard holds", checks=checks)
 

@@ -40,6 +40,8 @@ LIMIT: Final = 0.1
 MOST_SHUFFLES: Final = 20_000
 MOST_ROWS: Final = 4_000
 """Training rows used: labels are shuffled anyway, and rows beyond these only cost time. Taken evenly."""
+LEAST_EDGE: Final = 0.5
+LEAST_LOSS: Final = 0.5
 _CHUNK: Final = 250
 _RIDGE: Final = 1e-3
 
@@ -67,6 +69,50 @@ def shuffled_label_sentinel(
         InputError: shapes, values that are not finite, fewer than 100 shuffles, or fewer than 20 rows in either part.
     """
     _require(x_train, y_train, x_valid, returns_valid, shuffles)
+    train, labels, valid, returns = _standardised(x_train, y_train, x_valid, returns_valid)
+    fit, score = fit or _ridge, score or _gross
+    found = np.empty(0)
+    while not _settled(found, shuffles):
+        shuffled = _shuffled(labels, seed, len(found))
+        found = np.append(found, _annual(score(fit(train, shuffled, valid), returns), periods_per_year))
+    return _check(found)
+
+
+def shuffled_label_drop(
+    x_train: Floats,
+    y_train: Floats,
+    x_valid: Floats,
+    returns_valid: Floats,
+    *,
+    seed: int,
+    periods_per_year: float = 252.0,
+    fit: Fit | None = None,
+    score: Score | None = None,
+) -> Check:
+    """Return the check that an edge, where there is one, loses more than half when its labels are shuffled.
+
+    Arguments as in `shuffled_label_sentinel`. An edge is an annual gross Sharpe ratio above 0.5 with the real labels;
+    without one there is nothing to lose and nothing is decided.
+
+    Raises:
+        InputError: like `shuffled_label_sentinel`.
+    """
+    _require(x_train, y_train, x_valid, returns_valid, _CHUNK)
+    train, labels, valid, returns = _standardised(x_train, y_train, x_valid, returns_valid)
+    fit, score = fit or _ridge, score or _gross
+    real = float(_annual(score(fit(train, labels[:, None], valid), returns), periods_per_year)[0])
+    name, threshold = "edge lost with shuffled labels", f"> {LEAST_LOSS:.0%}"
+    if real <= LEAST_EDGE:
+        return Check(name, None, threshold, None, f"no edge to lose: annual gross Sharpe {real:.2f} with real labels")
+    kept = _annual(score(fit(train, _shuffled(labels, seed, 0), valid), returns), periods_per_year)
+    lost = 1.0 - float(kept.mean()) / real
+    return Check(name, lost, threshold, lost > LEAST_LOSS, f"annual gross Sharpe {real:.2f} with real labels")
+
+
+def _standardised(
+    x_train: Floats, y_train: Floats, x_valid: Floats, returns_valid: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return features by the scale of the training rows, demeaned labels and demeaned returns."""
     keep = np.linspace(0, len(x_train) - 1, min(len(x_train), MOST_ROWS)).astype(np.int64)
     train, labels = x_train[keep], y_train[keep] - y_train[keep].mean()
     # What is left of a constant after its mean is rounding, and a Sharpe ratio would see it.
@@ -74,13 +120,13 @@ def shuffled_label_sentinel(
     # Values beyond five standard deviations would let a few training rows decide every fit.
     valid = np.clip((x_valid - train.mean(axis=0)) / _spread(train), -5.0, 5.0)
     train = np.clip((train - train.mean(axis=0)) / _spread(train), -5.0, 5.0)
-    fit, score = fit or _ridge, score or _gross
-    found = np.empty(0)
-    while not _settled(found, shuffles):
-        rng = generator(seed, "shuffled labels", len(found))
-        shuffled = rng.permuted(np.tile(labels[:, None], (1, _CHUNK)), axis=0)
-        found = np.append(found, _annual(score(fit(train, shuffled, valid), returns), periods_per_year))
-    return _check(found)
+    return train, labels, valid, returns
+
+
+def _shuffled(labels: Floats, seed: int, done: int) -> Floats:
+    """Return the next chunk of shuffled labels, (n, 250)."""
+    rng = generator(seed, "shuffled labels", done)
+    return rng.permuted(np.tile(labels[:, None], (1, _CHUNK)), axis=0)
 
 
 def _settled(found: Floats, shuffles: int) -> bool:

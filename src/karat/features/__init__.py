@@ -7,7 +7,7 @@ the rows a model reads and `check_invariance` proves by experiment that later da
 from karat.features._build import FeatureFrame, build, compute_regulatory_features, numeric_only, table
 from karat.features._dataset import VIX_REGIME_CODES, Dataset, build_dataset, dataset_columns, model_inputs
 from karat.features._dictionary import dictionary_markdown
-from karat.features._invariance import InvarianceReport, check_invariance
+from karat.features._invariance import InvarianceReport, check_future, check_invariance
 from karat.features._registry import FEATURES, TIERS
 from karat.features._select import Selection, required_columns, resolve
 from karat.features._spec import FeatureSpec
@@ -25,6 +25,7 @@ __all__ = [
     "Selection",
     "build",
     "build_dataset",
+    "check_future",
     "check_invariance",
     "compute_regulatory_features",
     "dataset_columns",

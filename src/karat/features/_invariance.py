@@ -1,7 +1,8 @@
-"""Future invariance: proof by experiment that no feature reads what happens after its row is known.
+"""Future invariance: proof by experiment that no value reads what happens after its row is known.
 
 At several instants the panel is cut off, and separately everything after the instant is replaced by wild values. The
-features of the rows known by then must not move. Both experiments are needed: a full-sample scaler moves under both, a
+values of the rows known by then must not move: `check_invariance` asks this of features, `check_future` of anything
+that can be computed from a frame. Both experiments are needed: a full-sample scaler moves under both, a
 value that is merely copied from the end shows only when the end is poisoned, a centred window already when it is cut.
 
 Invariants:
@@ -11,17 +12,22 @@ Invariants:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from karat.core import LeakageError, generator, iso
 from karat.data import KEYS, Panel
 from karat.features._build import compute
 from karat.features._select import Selection, resolve
 from karat.features._spec import FeatureSpec, Floats, as_array
+
+Ints = NDArray[np.int64]
+Rows = Callable[[pl.DataFrame], Floats]
 
 TOLERANCE: Final = 1e-9
 """Largest difference that counts as rounding, as a fraction of the feature's largest magnitude."""
@@ -55,34 +61,54 @@ class InvarianceReport:
 def check_invariance(panel: Panel, selection: Selection, *, cuts: int = 5, seed: int = 42) -> InvarianceReport:
     """Compare the features with those of the panel cut off, and poisoned, after each of `cuts` instants."""
     specs, _ = resolve(selection, panel)
-    full = compute(panel.frame, specs)
-    known = panel.frame["known_at"].to_numpy()
+    instants = _instants(panel.frame["known_at"].to_numpy(), specs, cuts, seed)
+    names = tuple(spec.name for spec in specs)
+    return check_future(panel.frame, lambda frame: compute(frame, specs), names, instants=instants, seed=seed)
+
+
+def check_future(
+    frame: pl.DataFrame,
+    compute: Rows,
+    names: Sequence[str],
+    *,
+    instants: Sequence[int],
+    seed: int = 42,
+    settled: Ints | None = None,
+) -> InvarianceReport:
+    """Compare what `compute` makes of a frame with what it makes of the frame cut off, and poisoned, after instants.
+
+    frame: keys of a panel and float columns, sorted by (instrument, ts). compute: maps such a frame to one row of
+    `names` values, (rows, p) float64, for each of its rows. instants: UTC ns. settled: (n,) UTC ns from when on a
+    row's values may no longer move, its `known_at` where it is None; labels are settled when their span has ended,
+    and may not exist yet in a frame that was cut off.
+    """
+    full = compute(frame)
+    known = frame["known_at"].to_numpy()
     size = np.nan_to_num(np.abs(full), nan=0.0).max(axis=0, initial=0.0)
-    worst = np.zeros(len(specs))
+    worst = np.zeros(len(names))
     evidence: dict[str, str] = {}
-    instants = _instants(known, specs, cuts, seed)
     for number, instant in enumerate(instants):
         past = known <= instant
-        trials = {
-            "cut off": compute(panel.frame.filter(past), specs),
-            "replaced": compute(_poisoned(panel.frame, past, seed, number), specs)[past],
-        }
+        fixed = past if settled is None else settled <= instant
+        # fixed rows among the past ones: a row that is settled was known before
+        cut = compute(frame.filter(past))[fixed[past]]
+        if settled is not None:
+            cut = np.where(np.isnan(cut), full[fixed], cut)
+        trials = {"cut off": cut, "replaced": compute(_poisoned(frame, past, seed, number))[fixed]}
         for how, seen in trials.items():
-            moved = _difference(full[past], seen, size)
+            moved = _difference(full[fixed], seen, size)
             worst = np.maximum(worst, moved.max(axis=0, initial=0.0))
-            for k in np.flatnonzero((moved > TOLERANCE).any(axis=0)):
+            for k in np.flatnonzero((moved > TOLERANCE).any(axis=0)).tolist():
                 count = int((moved[:, k] > TOLERANCE).sum())
-                text = (
-                    f"{specs[k].name} changed in {count} earlier row(s) when the rows after {iso(instant)} were {how}"
-                )
-                evidence.setdefault(specs[k].name, text)
+                text = f"{names[k]} changed in {count} earlier row(s) when the rows after {iso(instant)} were {how}"
+                evidence.setdefault(names[k], text)
     offending = tuple(sorted(evidence))
     return InvarianceReport(
         not offending,
         float(worst.max(initial=0.0)),
         offending,
         tuple(evidence[name] for name in offending),
-        len(specs),
+        len(names),
         len(instants),
     )
 

@@ -6,15 +6,19 @@ crosses a cut, `check_purged` proves it, and `views` turns a fold into the `Trai
 
 from karat.labels._chunks import ChunkSplitter
 from karat.labels._classes import THRESHOLDS, classify, threshold_target
+from karat.labels._combinatorial import CombinatorialPurgedKFold
 from karat.labels._fold import Fold, Splitter, check_purged, window_log
 from karat.labels._kfold import GapKFold, PurgedKFold
 from karat.labels._make import LabelFrame, make_labels
+from karat.labels._sklearn import CrossValidator
 from karat.labels._views import usable, views
 from karat.labels._walk_forward import WalkForward
 
 __all__ = [
     "THRESHOLDS",
     "ChunkSplitter",
+    "CombinatorialPurgedKFold",
+    "CrossValidator",
     "Fold",
     "GapKFold",
     "LabelFrame",

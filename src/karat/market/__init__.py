@@ -14,7 +14,7 @@ from karat.market._calibrate import Assumptions, Estimate, calibrate
 from karat.market._capacity import Capacity, volumes_on, with_impact
 from karat.market._chunks import simulate_chunks
 from karat.market._compiled import run_compiled
-from karat.market._compliance import ComplianceReport, Tape, validate_compliance
+from karat.market._compliance import CHECKED_RULES, ComplianceReport, Tape, validate_compliance
 from karat.market._costs import CostParts, VariableCosts, monthly_costs, trade_costs
 from karat.market._execution import Ladder, simulate_execution
 from karat.market._fees import (
@@ -83,6 +83,7 @@ from karat.market._venue import TradingTerms, VenueSpec
 from karat.market._venue_rules import RuleTerms
 
 __all__ = [
+    "CHECKED_RULES",
     "PROFILES",
     "REASONS",
     "AlmgrenChrissImpact",

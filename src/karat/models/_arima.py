@@ -45,6 +45,7 @@ class Arima(Forecaster):
     """
 
     name = "arima"
+    routes = True
     PARAMS: ClassVar[Mapping[str, Param]] = {"p": Param(1, 0, 10), "q": Param(1, 0, 10)}
 
     def _fit(self, train: Train, valid: Valid) -> None:

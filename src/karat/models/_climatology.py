@@ -22,6 +22,7 @@ class Climatology(Forecaster):
     """
 
     name = "climatology"
+    routes = True
     baseline = True
     PARAMS: ClassVar[Mapping[str, Param]] = {"min_rows": Param(250, 1, 1_000_000)}
 

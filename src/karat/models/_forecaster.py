@@ -34,12 +34,14 @@ class Forecaster(ABC):
     """Something that is fitted on `Train` and `Valid` and answers `Inputs` with a `Forecast`.
 
     name: its name in a study file. stochastic: whether the seed matters. baseline: whether it is one of the models
-    that every candidate has to beat. PARAMS: parameter name to default and bounds. notes: what fitting had to say.
+    that every candidate has to beat. routes: whether it keeps parameters of its own for each instrument. PARAMS:
+    parameter name to default and bounds. notes: what fitting had to say.
     """
 
     name: ClassVar[str]
     stochastic: ClassVar[bool] = False
     baseline: ClassVar[bool] = False
+    routes: ClassVar[bool] = False
     PARAMS: ClassVar[Mapping[str, Param]] = {}
 
     def __init__(self, *, seed: int = 42, **params: Any) -> None:
@@ -151,6 +153,10 @@ class Forecaster(ABC):
         model._horizon, model._names = card["horizon"], tuple(card["features"])
         model.notes = tuple(card["notes"])
         return model
+
+    def network(self, n_features: int) -> Any:
+        """Return the torch module that would be fitted on `n_features` features, None for a model without one."""
+        return None
 
     @abstractmethod
     def _fit(self, train: Train, valid: Valid) -> None:

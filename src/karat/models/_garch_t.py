@@ -24,6 +24,7 @@ class GarchT(Forecaster):
     """Constant mean, GARCH(1,1), Student-t. An instrument not in Train takes the median parameters."""
 
     name = "garch_t"
+    routes = True
     baseline = True
 
     def _fit(self, train: Train, valid: Valid) -> None:

@@ -133,20 +133,28 @@ class PatchTransformerForecaster(Forecaster):
     def _rows(self, inputs: Inputs) -> _Rows:
         return _Rows(self._frame, self._slopes, inputs, int(self.params["lookback"]))
 
+    def network(self, n_features: int) -> PatchTransformer:
+        """Return the untrained module for `n_features` features."""
+        return self._module_of(n_features, np.zeros(len(LEVELS)))
+
     def _build(self, seed: int) -> PatchTransformer:
+        torch = require("torch", "nets")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module = self._module_of(len(self._frame.scaler.centre), self._frame.shape.values)
+        module.skip.requires_grad_(False)
+        module.skip.weight.copy_(torch.tensor(self._slopes, dtype=torch.float32))
+        return module
+
+    def _module_of(self, n_features: int, shape: Floats) -> PatchTransformer:
         torch = require("torch", "nets")
         from karat.nets import PatchSize, PatchTransformer
 
         names = {"layers": "n_layers", "heads": "n_heads"}
         sizes = ("lookback", "patch", "stride", "d_model", "layers", "heads", "d_ff", "dropout")
         chosen: dict[str, Any] = {names.get(name, name): self.params[name] for name in sizes}
-        size = PatchSize(len(self._frame.scaler.centre), len(LEVELS), N_CLASSES, MEDIAN, **chosen)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            module = PatchTransformer(size, torch.tensor(self._frame.shape.values, dtype=torch.float32))
-        module.skip.requires_grad_(False)
-        module.skip.weight.copy_(torch.tensor(self._slopes, dtype=torch.float32))
-        return module
+        size = PatchSize(n_features, len(LEVELS), N_CLASSES, MEDIAN, **chosen)
+        return PatchTransformer(size, torch.tensor(shape, dtype=torch.float32))
 
     def _run(self, rows: _Rows, chosen: NDArray[np.int64] | None = None) -> tuple[Floats, Floats]:
         """Return (n, 23) standardised quantiles and (n, 9) probabilities of all or the chosen rows, on one thread."""

@@ -4,6 +4,7 @@ Nothing here knows about frames, views or files; `karat.models` wraps these modu
 package imports torch (the extra `nets`).
 """
 
+from karat.nets._count import count_parameters
 from karat.nets._fit import FitLog, FitPlan, fit_module
 from karat.nets._losses import pinball_loss
 from karat.nets._patch_transformer import PatchSize, PatchTransformer, patch_count
@@ -14,6 +15,7 @@ __all__ = [
     "FitPlan",
     "PatchSize",
     "PatchTransformer",
+    "count_parameters",
     "fit_module",
     "one_thread",
     "patch_count",

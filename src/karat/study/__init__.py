@@ -6,9 +6,12 @@ Only this room turns configuration into objects. `run` is the whole of it; `repr
 from karat.study._config import StudyConfig, read_study, shipped_study, study_schema
 from karat.study._context import Progress
 from karat.study._environment import measured_on
+from karat.study._guard_ids import scan_for_static_ids
+from karat.study._guard_table import GUARDS, Guard, GuardReport, run_guards
 from karat.study._history import Family, families
 from karat.study._names import check_names
 from karat.study._pipeline import run_study
+from karat.study._plugins import selection_of
 from karat.study._prepare import load_panel, prepare_dataset
 from karat.study._reproduce import Comparison, Reproduction, reproduce
 from karat.study._result import RunResult
@@ -18,10 +21,13 @@ from karat.study._workspace import Workspace
 from karat.study.rates import Calibration, CalibrationConfig, rates, read_calibration, run_campaigns, run_worlds
 
 __all__ = [
+    "GUARDS",
     "Calibration",
     "CalibrationConfig",
     "Comparison",
     "Family",
+    "Guard",
+    "GuardReport",
     "Progress",
     "Reproduction",
     "RunResult",
@@ -38,8 +44,11 @@ __all__ = [
     "reproduce",
     "run",
     "run_campaigns",
+    "run_guards",
     "run_study",
     "run_worlds",
+    "scan_for_static_ids",
+    "selection_of",
     "shipped_study",
     "study_schema",
     "write_report",

@@ -1,7 +1,7 @@
 """`python -m karat.study._again TASK PARENT`: one selection cell again in this fresh interpreter; prints JSON.
 
-Two answers: the hash of the forecast, to be compared with the first one, and whether the fitted forecaster keeps its
-forecasts when everything that became known later is replaced.
+Three answers: the hash of the forecast, to be compared with the first one; whether the fitted forecaster keeps its
+forecasts when everything that became known later is replaced; and whether it does when the instruments are renamed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def main(text: str, parent: int) -> dict[str, Any]:
     """Run the task given as JSON and return what was found; ends with the process `parent`."""
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
-    from karat.study._cells import Cell, Task, moved_by_the_future, run_cell
+    from karat.study._cells import Cell, Task, moved_by_names, moved_by_the_future, run_cell
     from karat.study._config import SplitConfig
     from karat.study._executor import watch_parent
 
@@ -28,7 +28,8 @@ def main(text: str, parent: int) -> dict[str, Any]:
     splits = SplitConfig.model_validate(values.pop("splits"))
     horizons, plugins = tuple(values.pop("horizons")), tuple(values.pop("plugins"))
     task = Task(cell=cell, splits=splits, horizons=horizons, plugins=plugins, **values)
-    return {"forecast_hash": run_cell(task).forecast_hash, "moved_rows": moved_by_the_future(task)}
+    found = run_cell(task).forecast_hash
+    return {"forecast_hash": found, "moved_rows": moved_by_the_future(task), "renamed_rows": moved_by_names(task)}
 
 
 if __name__ == "__main__":

@@ -112,7 +112,10 @@ def moved_by_the_future(task: Task) -> int:
     rng = generator(task.cell.seed, "forecaster", "poison")
     wild = rng.normal(size=(int(late.sum()), table.features.shape[1] + 1))
     features, returns = table.features.copy(), table.returns.copy()
-    features[late], returns[late] = wild[:, :-1], 0.02 * wild[:, -1]
+    # far outside of what was seen: a scale that is a minimum or a maximum has to move as well
+    reach = 10.0 * np.nan_to_num(np.abs(features)).max(axis=0, initial=0.0)
+    features[late] = np.where(reach > 0, reach, 1.0) * wild[:, :-1]
+    returns[late] = np.maximum(0.1 * wild[:, -1], -0.5)
     early = inputs.known_at <= instant
     poisoned = Inputs(replace(table, features=features, returns=returns), inputs.rows, inputs.horizon)
     set_all_seeds(task.cell.seed)
@@ -121,6 +124,37 @@ def moved_by_the_future(task: Task) -> int:
     after = model.predict(poisoned)
     same = (before.quantiles == after.quantiles).all(axis=1) & (before.probabilities == after.probabilities).all(axis=1)
     return int((~same[early]).sum())
+
+
+def moved_by_names(task: Task) -> int | None:
+    """Return how many forecasts of a finished cell change with the names of the instruments, None where it routes.
+
+    The stored model is asked for the same rows with the names permuted and with names that it has never seen.
+    """
+    _, _, inputs = _views(task)
+    model = load_model(Path(task.target) / "model", plugins=split_plugins(task.plugins)[0])
+    if model.routes:
+        return None
+    set_all_seeds(task.cell.seed)
+    before = model.predict(inputs).quantiles
+    names = inputs.table.instruments
+    moved = np.zeros(len(inputs), dtype=np.bool_)
+    for others in (names, tuple(f"UNSEEN{k:05d}" for k in range(len(names)))):
+        set_all_seeds(task.cell.seed)
+        after = model.predict(_renamed(inputs, others)).quantiles
+        moved |= ~np.isclose(before, after, rtol=1e-9, atol=1e-12).all(axis=1)
+    return int(moved.sum())
+
+
+def _renamed(inputs: Inputs, names: tuple[str, ...]) -> Inputs:
+    """Return the inputs with the instruments in reverse order under the given ascending names."""
+    table = inputs.table
+    order = np.argsort(-table.code, kind="stable").astype(np.int64)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    turned = table.take(order)
+    code = len(table.instruments) - 1 - turned.code
+    return Inputs(replace(turned, code=code, instruments=names), place[inputs.rows], inputs.horizon)
 
 
 def is_finished(folder: Path) -> bool:

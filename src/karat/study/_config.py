@@ -54,8 +54,12 @@ class JoinConfig(Config):
 
 
 class SplitConfig(Config):
-    """Walk-forward by label span. Selection folds lie before the first test date; test folds follow each other."""
+    """Walk-forward by label span. Selection folds lie before the first test date; test folds follow each other.
 
+    splitter: walk_forward, or a plug-in, which takes none of the other settings.
+    """
+
+    splitter: str = "walk_forward"
     test_frac: float = Field(default=0.5, gt=0, lt=1)
     test_start: dt.date | None = None
     select_folds: int = Field(default=2, ge=1, le=20)

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from karat.core import Ledger, LedgerError
-from karat.data import Forecast
+from karat.data import Forecast, Panel
 from karat.study._cells import Cell, Task, read_forecast, read_result
 from karat.study._config import StudyConfig
 from karat.study._plan import Entrant, Plan
@@ -82,17 +82,26 @@ class Run:
     @property
     def bars_per_year(self) -> float:
         """Bars in a year: what the study says, else 252 (365 where trading never stops) over the bar's length."""
-        policy = self.config.policy
-        if "bars_per_year" in policy.model_fields_set:
-            return float(policy.bars_per_year)
-        sessions = 365.0 if self.dataset.panel.calendar == "24/7" else 252.0
-        return sessions / _BAR_SESSIONS[self.config.data.bars]
+        return years_bars(self.config, self.dataset.panel)
 
     @property
     def venue(self) -> Venue:
         """The policy and market everybody trades through."""
-        policy = self.config.policy.model_copy(update={"bars_per_year": self.bars_per_year})
-        return Venue(self.dataset.panel, policy, self.config.market)
+        return venue_of(self.config, self.dataset.panel)
+
+
+def years_bars(config: StudyConfig, panel: Panel) -> float:
+    """Return the bars in a year of a study."""
+    if "bars_per_year" in config.policy.model_fields_set:
+        return float(config.policy.bars_per_year)
+    sessions = 365.0 if panel.calendar == "24/7" else 252.0
+    return sessions / _BAR_SESSIONS[config.data.bars]
+
+
+def venue_of(config: StudyConfig, panel: Panel) -> Venue:
+    """Return the policy and market of a study on its panel."""
+    policy = config.policy.model_copy(update={"bars_per_year": years_bars(config, panel)})
+    return Venue(panel, policy, config.market)
 
 
 def opening_key(run_id: str, address: str) -> str:

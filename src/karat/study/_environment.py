@@ -16,7 +16,7 @@ from typing import Any
 
 import karat
 from karat.core import content_hash, file_digests, tree_hash
-from karat.study._plugins import MODEL_GROUP, SOURCE_GROUP
+from karat.study._plugins import GROUPS
 
 _ROOT = Path(karat.__file__).parent
 _ADDRESSING_EXTRAS = ("torch", "ray", "skfolio")
@@ -45,7 +45,7 @@ def versions() -> dict[str, str]:
 
 def plugin_hashes(plugins: Sequence[str]) -> dict[str, str]:
     """Return for each plug-in the hash of its distribution's version and of all sources of its top-level package."""
-    points = [point for group in (MODEL_GROUP, SOURCE_GROUP) for point in importlib.metadata.entry_points(group=group)]
+    points = [point for group in GROUPS for point in importlib.metadata.entry_points(group=group)]
     found = {}
     for name in plugins:
         parts = [

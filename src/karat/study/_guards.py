@@ -1,4 +1,7 @@
-"""The checks of gate 0 that a study runs on itself: on its own panel, folds and cells, not on samples of them."""
+"""The checks of gate 0 that a study runs on itself: on its own panel, folds and cells, not on samples of them.
+
+The same checks stand behind `karat guard`, see `_guard_table`.
+"""
 
 from __future__ import annotations
 
@@ -15,41 +18,73 @@ from typing import Any
 import numpy as np
 
 from karat.core import EnvironmentProblem
-from karat.evidence import Check, shuffled_label_sentinel
+from karat.data import Panel
+from karat.evidence import (
+    Check,
+    adversarial_validation,
+    known_check,
+    shuffled_label_drop,
+    shuffled_label_sentinel,
+    survivor_check,
+)
 from karat.features import check_invariance
-from karat.labels import check_purged, views
+from karat.labels import views
+from karat.market import Simulation
 from karat.study._cells import Task
-from karat.study._config import StudyConfig
+from karat.study._context import years_bars
 from karat.study._executor import interrupts_held, search_path
-from karat.study._prepare import Dataset, Prepared
+from karat.study._guard_data import quality_check, source_check, split_check
+from karat.study._guard_future import feature_check, label_check, market_check, policy_check
+from karat.study._guard_ids import column_checks, probe_check, scan_check
+from karat.study._guard_money import fill_check, rules_check
+from karat.study._plugins import selection_of
 from karat.study._score import date_means
+from karat.study._subject import Subject
 
-_NOT_YET = ("static ids", "adversarial validation", "market rules")
+
+def static_checks(subject: Subject) -> tuple[Check, ...]:
+    """Return the checks that need no more than a study's data and its forecast on Valid."""
+    return tuple(check for guard in STATIC for check in guard(subject))
 
 
-def static_checks(
-    config: StudyConfig, dataset: Dataset, prepared: Prepared, *, bars_per_year: float
-) -> tuple[Check, ...]:
-    """Return the checks that need no fitted model."""
-    invariance = check_invariance(dataset.panel, config.features, seed=config.seed)
-    problems = [
-        f"{horizon}: {problem}"
-        for horizon, folds in prepared.folds.items()
-        for problem in check_purged(folds, prepared.labels[horizon].start_ns, prepared.labels[horizon].end_ns)
-    ]
-    errors = [finding for finding in dataset.quality.findings if finding.severity == "error"]
-    note = f"{len(dataset.quality.findings)} findings, {len(errors)} of them errors"
+def data_checks(subject: Subject) -> tuple[Check, ...]:
+    """Return what the data say of themselves: quality, what was known when, who is missing."""
+    panel = subject.dataset.finest
     return (
-        Check("data quality", float(len(errors)), "no errors", not errors, note),
-        Check("future invariance", float(invariance.worst), "0", invariance.passed, "; ".join(invariance.offending)),
-        Check("purging", float(len(problems)), "no overlapping span", not problems, "; ".join(problems[:3])),
-        _sentinel(config, prepared, bars_per_year),
-        *(Check(name, None, "", None, "comes with a later version") for name in _NOT_YET),
+        quality_check(subject.dataset.quality),
+        source_check(subject.config),
+        known_check(panel),
+        survivor_check(panel),
     )
 
 
-def _sentinel(config: StudyConfig, prepared: Prepared, bars_per_year: float) -> Check:
-    """Return the shuffled-label check on the last selection fold; a panel earns the mean over instruments per date."""
+def future_checks(subject: Subject) -> tuple[Check, ...]:
+    """Return the future invariance of features, labels, policy and market."""
+    config, panel = subject.config, subject.dataset.panel
+    features = check_invariance(panel, selection_of(config.features, config.plugins), seed=config.seed)
+    labels = [label_check(panel, horizon, seed=config.seed) for horizon in config.horizons]
+    money = [check(subject.forecast, subject.venue, seed=config.seed) for check in (policy_check, market_check)]
+    return (feature_check(features), *labels, *money)
+
+
+def split_checks(subject: Subject) -> tuple[Check, ...]:
+    """Return what the folds overlap."""
+    return (split_check(subject.prepared),)
+
+
+def id_checks(subject: Subject) -> tuple[Check, ...]:
+    """Return whether a column, a source or an instrument's identity alone tells instruments apart."""
+    config = subject.config
+    return (
+        *column_checks(subject.dataset, subject.prepared, seed=config.seed),
+        scan_check(config.plugins),
+        probe_check(subject.prepared, config.primary_horizon),
+    )
+
+
+def label_checks(subject: Subject) -> tuple[Check, ...]:
+    """Return what shuffled labels earn and lose, on the last selection fold; a panel earns the mean per date."""
+    config, prepared = subject.config, subject.prepared
     horizon = config.primary_horizon
     fold = [fold for fold in prepared.folds[horizon] if fold.role == "select"][-1]
     train, valid, _ = views(prepared.table, prepared.labels[horizon], fold, horizon)
@@ -59,15 +94,31 @@ def _sentinel(config: StudyConfig, prepared: Prepared, bars_per_year: float) -> 
         gross = forecasts * returns[:, None]
         return np.stack([date_means(dates, valid.ts, column) for column in gross.T], axis=1)
 
-    return shuffled_label_sentinel(
-        train.features,
-        train.labels.value,
-        valid.features,
-        valid.labels.value,
-        seed=config.seed,
-        periods_per_year=bars_per_year,
-        score=per_date if len(dates) < len(valid) else None,
+    parts = (train.features, train.labels.value, valid.features, valid.labels.value)
+    score = per_date if len(dates) < len(valid) else None
+    terms: dict[str, Any] = {"seed": config.seed, "periods_per_year": years_bars(config, subject.dataset.panel)}
+    return (
+        shuffled_label_sentinel(*parts, score=score, **terms),
+        shuffled_label_drop(*parts, score=score, **terms),
     )
+
+
+def shift_checks(subject: Subject) -> tuple[Check, ...]:
+    """Return how well the rows of Train can be told from those of the last Test fold, by their features."""
+    config, prepared = subject.config, subject.prepared
+    fold = prepared.folds[config.primary_horizon][-1]
+    train, _, test = views(prepared.table, prepared.labels[config.primary_horizon], fold)
+    judged = test.inputs().features if test is not None else train.features[:0]
+    return (adversarial_validation(train.features, judged, seed=config.seed),)
+
+
+def money_checks(simulation: Simulation, panel: Panel) -> tuple[Check, ...]:
+    """Return whether fills came after their decisions, and kept to the rules of their market."""
+    return (fill_check(simulation, panel), rules_check(simulation, panel))
+
+
+STATIC = (data_checks, future_checks, split_checks, id_checks, label_checks, shift_checks)
+"""The guards of gate 0 that look at a study before its fills are judged, in the order they are printed."""
 
 
 class FreshProcess:
@@ -93,11 +144,20 @@ class FreshProcess:
         Raises:
             EnvironmentProblem: the process did not come to a result.
         """
+        return repeated_checks(self.found(), self._expected)
+
+    def found(self) -> Mapping[str, Any]:
+        """Wait for the second result and return it.
+
+        Raises:
+            EnvironmentProblem: the process did not come to a result.
+        """
         out, err = self._process.communicate()
         if self._process.returncode != 0:
             last = "".join(err.strip().splitlines()[-1:])
             raise EnvironmentProblem(f"repeated cell: the fresh process failed: {last}; the same command resumes")
-        return repeated_checks(json.loads(out.strip().splitlines()[-1]), self._expected)
+        result: Mapping[str, Any] = json.loads(out.strip().splitlines()[-1])
+        return result
 
     def stop(self) -> None:
         """End the process if it still runs and drop what it wrote."""
@@ -111,13 +171,23 @@ class FreshProcess:
 
 
 def repeated_checks(found: Mapping[str, Any], expected: str) -> tuple[Check, ...]:
-    """Return what a repeated cell shows: the same forecast again, and none that moves with the future."""
-    same, moved = found["forecast_hash"] == expected, int(found["moved_rows"])
+    """Return what a repeated cell shows: the same forecast again, none that moves with the future or with a name."""
+    same = found["forecast_hash"] == expected
     note = "one cell repeated in a fresh process" if same else f"{found['forecast_hash'][:12]} != {expected[:12]}"
+    return (Check("reproducible", float(same), "equal hashes", same, note), *forecaster_checks(found))
+
+
+def forecaster_checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
+    """Return what a fitted forecaster showed when it was asked again with another future and with other names."""
+    moved, renamed = int(found["moved_rows"]), found["renamed_rows"]
     poison = "forecasts that moved when all later rows were replaced"
+    names = "forecasts that moved when instruments were permuted or unseen"
+    identity = "forecaster identity"
     return (
-        Check("reproducible", float(same), "equal hashes", same, note),
         Check("forecaster invariance", float(moved), "0", moved == 0, poison),
+        Check(identity, None, "0", None, "not evaluable: it keeps parameters for each instrument")
+        if renamed is None
+        else Check(identity, float(renamed), "0", renamed == 0, names),
     )
 
 

@@ -15,7 +15,7 @@ from karat.data import open_source
 from karat.features import FEATURES, TIERS
 from karat.models import create
 from karat.study._config import StudyConfig
-from karat.study._plugins import split_plugins
+from karat.study._plugins import WALK_FORWARD, plugged_features, plugged_splitter, split_plugins
 
 
 def check_names(config: StudyConfig) -> None:
@@ -31,7 +31,7 @@ def check_names(config: StudyConfig) -> None:
     problems = [*_source("data", config.data.source, config.data.params, sources)]
     for k, join in enumerate(config.joins):
         problems += _source(f"joins.{k}", join.source, join.params, sources)
-    problems += _features(config)
+    problems += [*_features(config), *_splitter(config)]
     for k, model in enumerate(config.models):
         try:
             create(model.name, model.params, seed=config.seed, plugins=models)
@@ -55,9 +55,29 @@ def _source(path: str, name: str, params: Mapping[str, Any], plugins: tuple[str,
 
 
 def _features(config: StudyConfig) -> Iterator[str]:
+    try:
+        plugged = plugged_features(config.plugins)
+    except InputError as error:
+        yield str(error)
+        return
     for k, name in enumerate(config.features):
-        if name.removeprefix("-") not in {*FEATURES, *TIERS}:
-            yield str(InputError(f"features.{k}", name, allowed=[*TIERS, *sorted({*FEATURES} - {*TIERS})]))
+        if name.removeprefix("-") not in {*FEATURES, *TIERS} and name not in plugged:
+            allowed = [*TIERS, *sorted({*FEATURES} - {*TIERS}), *sorted(plugged)]
+            yield str(InputError(f"features.{k}", name, allowed=allowed))
+
+
+def _splitter(config: StudyConfig) -> Iterator[str]:
+    name = config.splits.splitter
+    if name == WALK_FORWARD:
+        return
+    if name not in config.plugins:
+        named = [WALK_FORWARD, *config.plugins]
+        yield str(InputError("splits.splitter", name, why="it is not listed under plugins", allowed=named))
+        return
+    try:
+        plugged_splitter(name)
+    except InputError as error:
+        yield str(error)
 
 
 def _under(path: str, key: str, error: InputError) -> str:

@@ -24,7 +24,7 @@ from karat.study._config import StudyConfig
 from karat.study._context import Progress, Run
 from karat.study._entries import open_tests, record_cell, record_selection, record_study
 from karat.study._executor import Executor, make_executor
-from karat.study._guards import FreshProcess, static_checks
+from karat.study._guards import FreshProcess, money_checks, static_checks
 from karat.study._history import History, read_history
 from karat.study._judge import Selection, Tests, judge_study, require_trades, score_tests, select, store_trials
 from karat.study._names import check_names
@@ -32,6 +32,7 @@ from karat.study._plan import make_plan
 from karat.study._prepare import assemble, prepare_dataset, save_dataset
 from karat.study._publish import publish
 from karat.study._result import RunResult
+from karat.study._subject import Running
 from karat.study._workspace import Workspace
 
 
@@ -85,10 +86,10 @@ def _stages(run: Run, executor: Executor, recorded: History | None) -> RunResult
         open_tests(run)
         _finish(run, executor, run.plan.of_role("test"), "test")
         run.progress("evidence", 0, 3)
-        checks = static_checks(run.config, run.dataset, run.prepared, bars_per_year=run.bars_per_year)
+        checks = static_checks(Running.of(run, run.plan.entrant(selection.selected)))
         tests = score_tests(run, selection)
         run.progress("evidence", 1, 3)
-        checks = (*checks, *repeated.checks())
+        checks = (*checks, *money_checks(tests.chosen.simulation, run.dataset.panel), *repeated.checks())
     finally:
         repeated.stop()
     return _conclude(run, selection, tests, checks, recorded)

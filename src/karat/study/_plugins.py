@@ -1,4 +1,12 @@
-"""Plug-ins named by a study: one list in YAML, told apart by the entry-point group that offers them."""
+"""Plug-ins named by a study: one list in YAML, told apart by the entry-point group that offers them.
+
+| group | what it offers | named in the study under |
+|---|---|---|
+| `karat.model` | a `Forecaster` class | `models` |
+| `karat.source` | a `Source` class | `data.source`, `joins` |
+| `karat.feature` | a `FeatureSpec` | `features` |
+| `karat.splitter` | a `Splitter` class without arguments | `splits.splitter` |
+"""
 
 from __future__ import annotations
 
@@ -6,9 +14,15 @@ import importlib.metadata
 from collections.abc import Sequence
 
 from karat.core import InputError
+from karat.features import FEATURES, TIERS, FeatureSpec, Selection
+from karat.labels import Splitter
 
 MODEL_GROUP = "karat.model"
 SOURCE_GROUP = "karat.source"
+FEATURE_GROUP = "karat.feature"
+SPLITTER_GROUP = "karat.splitter"
+GROUPS = (MODEL_GROUP, SOURCE_GROUP, FEATURE_GROUP, SPLITTER_GROUP)
+WALK_FORWARD = "walk_forward"
 
 
 def split_plugins(plugins: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -19,11 +33,55 @@ def split_plugins(plugins: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, .
     """
     if not plugins:
         return (), ()  # reading the metadata of every installed package takes 25 ms
-    models = {point.name for point in importlib.metadata.entry_points(group=MODEL_GROUP)}
-    sources = {point.name for point in importlib.metadata.entry_points(group=SOURCE_GROUP)}
+    found = {group: {point.name for point in importlib.metadata.entry_points(group=group)} for group in GROUPS}
     for name in plugins:
-        if name not in models | sources:
-            offered = sorted(models | sources)
+        if not any(name in names for names in found.values()):
+            offered = sorted(set().union(*found.values()))
             fix = None if offered else "install the package that offers it; nothing is offered here"
             raise InputError("plugins", name, why="no installed package offers it", allowed=offered or None, fix=fix)
+    models, sources = found[MODEL_GROUP], found[SOURCE_GROUP]
     return tuple(name for name in plugins if name in models), tuple(name for name in plugins if name in sources)
+
+
+def plugged_features(plugins: Sequence[str]) -> dict[str, FeatureSpec]:
+    """Return the features that the named plug-ins offer.
+
+    Raises:
+        InputError: one that is no `FeatureSpec`, is called otherwise, or takes a name of karat's own.
+    """
+    if not plugins:
+        return {}
+    found = {}
+    for point in importlib.metadata.entry_points(group=FEATURE_GROUP):
+        if point.name in plugins:
+            spec = point.load()
+            if not isinstance(spec, FeatureSpec) or spec.name != point.name:
+                allowed = f"a karat.features.FeatureSpec named {point.name!r}"
+                raise InputError("plugins", point.name, why=f"it is {spec!r}", allowed=allowed)
+            if spec.name in FEATURES or spec.name in TIERS:
+                raise InputError("plugins", spec.name, why="it is the name of a built-in feature", fix="rename it")
+            found[point.name] = spec
+    return found
+
+
+def selection_of(features: Sequence[str], plugins: Sequence[str]) -> Selection:
+    """Return the features of a study as a selection: names of karat's own, specs of plug-ins."""
+    plugged = plugged_features(plugins)
+    return [plugged.get(name, name) for name in features]
+
+
+def plugged_splitter(name: str) -> Splitter:
+    """Return the splitter of a plug-in.
+
+    Raises:
+        InputError: no installed package offers it, or it has no `split`.
+    """
+    points = [point for point in importlib.metadata.entry_points(group=SPLITTER_GROUP) if point.name == name]
+    if not points:
+        offered = [point.name for point in importlib.metadata.entry_points(group=SPLITTER_GROUP)]
+        raise InputError("splits.splitter", name, allowed=[WALK_FORWARD, *sorted(offered)])
+    kind = points[0].load()
+    if not isinstance(kind, type) or not callable(getattr(kind, "split", None)):
+        raise InputError("plugins", name, why=f"it is {kind!r}", allowed="a class with split(ts, start_ns, end_ns)")
+    splitter: Splitter = kind()
+    return splitter

@@ -24,7 +24,7 @@ from karat.data import Panel, Provenance, QualityReport, Table, asof_join, check
 from karat.features import FeatureFrame, build, table
 from karat.labels import Fold, LabelFrame, WalkForward, make_labels, usable
 from karat.study._config import SplitConfig, StudyConfig
-from karat.study._plugins import split_plugins
+from karat.study._plugins import WALK_FORWARD, plugged_splitter, selection_of, split_plugins
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ def load_panel(config: StudyConfig) -> tuple[Panel, QualityReport]:
 def prepare_dataset(config: StudyConfig) -> Dataset:
     """Return panel, quality report and features of a study."""
     panel, quality, finest = _load(config)
-    return Dataset(panel, quality, build(panel, config.features), finest)
+    return Dataset(panel, quality, build(panel, selection_of(config.features, config.plugins)), finest)
 
 
 def _load(config: StudyConfig) -> tuple[Panel, QualityReport, Panel]:
@@ -140,6 +140,8 @@ def span_of_tests(prepared: Prepared, horizon: str) -> tuple[int, int]:
 
 
 def _split(labels: LabelFrame, splits: SplitConfig) -> list[Fold]:
+    if splits.splitter != WALK_FORWARD:
+        return plugged_splitter(splits.splitter).split(labels.ts, labels.start_ns, labels.end_ns)
     walk = WalkForward(
         select_folds=splits.select_folds,
         test_folds=splits.test_folds,

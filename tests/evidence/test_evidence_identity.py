@@ -1,0 +1,169 @@
+"""Static identity: bits about the instrument against known values, and the planted columns that must be caught."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from karat.core import InputError
+from karat.evidence import (
+    FEATURE_LIMIT_BITS,
+    REGIME_LIMIT_BITS,
+    id_probe,
+    identity_bits,
+    identity_check,
+    regime_check,
+)
+
+K, BARS = 4, 1000
+CODE = np.repeat(np.arange(K), BARS)
+TS = np.tile(np.arange(BARS, dtype=np.int64), K)
+
+
+def noise(seed: int, size: int = K * BARS) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=size)
+
+
+def persistent(seed: int, phi: float = 0.97) -> np.ndarray:
+    """AR(1) paths of the same law: as volatility is, without saying anything about the instrument."""
+    shocks = np.random.default_rng(seed).normal(size=(K, BARS))
+    out = np.empty((K, BARS))
+    out[:, 0] = shocks[:, 0] / np.sqrt(1 - phi**2)
+    for t in range(1, BARS):
+        out[:, t] = phi * out[:, t - 1] + shocks[:, t]
+    return out.ravel()
+
+
+def test_a_code_tells_all_there_is_to_tell() -> None:
+    bits = identity_bits(CODE.astype(np.float64), CODE, seed=1)
+    assert bits is not None
+    assert bits.raw == pytest.approx(2.0)  # log2(4), by hand
+    assert bits.p_value == pytest.approx(1 / 200)
+    assert bits.above(FEATURE_LIMIT_BITS)
+
+
+def test_half_a_code_tells_one_bit() -> None:
+    bits = identity_bits((CODE % 2).astype(np.float64), CODE, seed=1)
+    assert bits is not None
+    assert bits.raw == pytest.approx(1.0)  # two of four instruments are left, by hand
+
+
+@pytest.mark.req("EVAL-02")
+def test_noise_tells_nothing_once_the_bias_is_taken_out() -> None:
+    """(8 - 1)(4 - 1) / (2 n ln 2) = 0.0038 bit is the first-order bias of the plug-in (Miller 1955)."""
+    found = [identity_bits(noise(seed), CODE, seed=seed) for seed in range(20)]
+    raw = np.array([bits.raw for bits in found if bits])
+    corrected = np.array([bits.corrected for bits in found if bits])
+    assert raw.mean() == pytest.approx(21 / (2 * K * BARS * np.log(2)), rel=0.25)
+    assert abs(corrected.mean()) < 0.001
+    assert not any(bits.above(REGIME_LIMIT_BITS) for bits in found if bits)
+
+
+def test_persistence_of_its_own_is_no_alarm() -> None:
+    found = [identity_bits(persistent(seed), CODE, seed=seed) for seed in range(20)]
+    assert np.mean([bits.raw for bits in found if bits]) > 0.02
+    assert sum(bits.above(REGIME_LIMIT_BITS) for bits in found if bits) <= 1
+
+
+@pytest.mark.req("EVAL-02")
+@pytest.mark.parametrize(
+    ("column", "limit"),
+    [
+        (CODE + 0.1 * noise(1), FEATURE_LIMIT_BITS),
+        (0.5 * CODE + noise(2), FEATURE_LIMIT_BITS),
+        (np.where(CODE == 2, 1.0, 0.0), FEATURE_LIMIT_BITS),
+        (TS + 0.5 * CODE, FEATURE_LIMIT_BITS),
+        (noise(3) * (1.0 + 0.3 * CODE), REGIME_LIMIT_BITS),
+    ],
+    ids=["code under noise", "level under noise", "one-hot", "rank within the date", "scale, at a regime's limit"],
+)
+def test_a_planted_column_is_caught(column: np.ndarray, limit: float) -> None:
+    check = identity_check({"clean": noise(9), "planted": column}, CODE, TS, limit=limit, seed=1)
+    assert check.passed is False
+    assert check.note.startswith("planted tells ")
+    assert identity_check({"clean": noise(9)}, CODE, TS, limit=limit, seed=1).passed
+
+
+def test_a_column_known_to_carry_scale_is_named_and_does_not_decide() -> None:
+    columns = {"vol": np.exp(0.1 * noise(4)) * (1 + CODE), "clean": noise(9)}
+    check = identity_check(columns, CODE, TS, known={"vol": "scale"}, seed=1)
+    assert check.passed
+    assert check.note.startswith("allowed: vol ")
+    assert "(scale)" in check.note
+    assert identity_check(columns, CODE, TS, seed=1).passed is False
+
+
+@pytest.mark.req("QUAL-21")
+def test_a_regime_column_is_finite_varies_and_says_nothing_of_names() -> None:
+    clean = (noise(1) > 0).astype(np.float64)
+    assert regime_check({"regime": np.where(TS < 20, np.nan, clean)}, CODE, TS, seed=1).passed
+    wrong = {
+        "gone": np.full(K * BARS, np.nan),
+        "wild": np.where(TS == 3, np.inf, clean),
+        "still": np.where(TS < 20, np.nan, 2.0),
+        "named": (noise(2) > 0.2 * CODE).astype(np.float64),
+    }
+    check = regime_check({"regime": clean, **wrong}, CODE, TS, seed=1)
+    assert check.passed is False
+    assert check.note.startswith("gone is not finite; wild is not finite; still is constant; named tells 0.0")
+    assert identity_check({"named": wrong["named"]}, CODE, TS, seed=1).passed  # 0.1 bit would let it through
+    assert regime_check({}, CODE, TS, seed=1).note == "not evaluable: the study has none"
+
+
+def test_names_and_market_wide_columns_say_nothing() -> None:
+    column = noise(5)
+    order = np.array([2, 0, 3, 1])
+    first, renamed = identity_bits(column, CODE, seed=1), identity_bits(column, order[CODE] * 7, seed=1)
+    assert first is not None
+    assert renamed is not None
+    assert first.raw == pytest.approx(renamed.raw)
+    market = np.tile(noise(6, BARS), K)
+    assert identity_check({"vix": market}, CODE, TS, seed=1).passed
+
+
+def test_what_cannot_be_judged_says_so() -> None:
+    one = np.zeros(500, dtype=np.int64)
+    check = identity_check({"a": noise(1, 500)}, one, np.arange(500), seed=1)
+    assert (check.passed, check.value) == (None, None)
+    assert check.note == "not evaluable: one instrument, or too few bars of each"
+    assert identity_bits(noise(1, 400), np.repeat([0, 1], 200), seed=1) is None
+    with_gaps = np.where(noise(7) > 1, np.nan, noise(8))
+    assert identity_check({"gaps": with_gaps}, CODE, TS, seed=1).passed
+
+
+def test_bad_input_is_named() -> None:
+    with pytest.raises(InputError, match=r"values: got 'shape \(3,\)'; allowed: \(4000,\): one value per instrument"):
+        identity_bits(np.zeros(3), CODE, seed=1)
+    with pytest.raises(InputError, match="permutations: got 9; allowed: 99 or more"):
+        identity_bits(noise(1), CODE, permutations=9, seed=1)
+
+
+def probe(drift: float, seed: int) -> object:
+    returns = 0.01 * noise(seed) + drift * (CODE - 1.5)
+    train, valid = TS < 700, TS >= 700
+    return id_probe(returns[train], CODE[train], returns[valid], CODE[valid], TS[valid])
+
+
+@pytest.mark.req("EVAL-02")
+def test_identity_alone_earns_nothing_where_instruments_are_alike() -> None:
+    assert all(probe(0.0, seed).passed for seed in range(20))  # type: ignore[attr-defined]
+    planted = probe(0.002, 1)
+    assert planted.passed is False  # type: ignore[attr-defined]
+    alone = id_probe(noise(1, 50), np.zeros(50, int), noise(2, 50), np.zeros(50, int), np.arange(50))
+    assert (alone.passed, alone.note) == (None, "not evaluable: one instrument")
+    apart = id_probe(noise(1, 50), CODE[::80], noise(2, 50), CODE[::80], np.arange(50))
+    assert (apart.passed, apart.note) == (None, "not evaluable: no date with two instruments")
+
+
+def test_labels_that_overlap_are_no_false_alarm() -> None:
+    """Sums of five returns on every date: taken as independent they alarm, every fifth date does not."""
+    alarms = {1: 0, 5: 0}
+    for seed in range(200):
+        steps = noise(seed).reshape(K, BARS)
+        sums = np.apply_along_axis(lambda row: np.convolve(row, np.ones(5), mode="same"), 1, steps).ravel()
+        train, valid = TS < 700, TS >= 710
+        for horizon in alarms:
+            check = id_probe(sums[train], CODE[train], sums[valid], CODE[valid], TS[valid], horizon_bars=horizon)
+            alarms[horizon] += not check.passed
+    assert alarms[5] <= 2
+    assert alarms[1] > 5

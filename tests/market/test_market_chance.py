@@ -18,7 +18,7 @@ import market_oracle_chance
 from market_cases import BUY, SELL, bar, event, limit, market, quote
 from market_cases_books import LADDER, ask
 from market_engine import Engine
-from market_oracle_types import BARS, DEPTH, QUOTES, Fill
+from market_oracle_types import BARS, DEPTH, ORDERS, QUOTES, Fill
 from market_parity import SHARE, batch, by_hand, compiled, difference, in_chunks, resumed, varied
 from market_scenarios import Options, Scenario, Seeded
 
@@ -28,7 +28,7 @@ from karat.kernels.market._kinds import USER
 from karat.market import PoissonBetaFills, VenueSpec
 
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
-MATCHERS = pytest.mark.parametrize("matcher", [BARS, QUOTES, DEPTH], ids=["bars", "quotes", "depth"])
+MATCHERS = pytest.mark.parametrize("matcher", [BARS, QUOTES, DEPTH, ORDERS], ids=["bars", "quotes", "depth", "orders"])
 MODEL = PoissonBetaFills().record()
 LARGE = 10**9
 N = 60 if JIT_OFF else 3_000

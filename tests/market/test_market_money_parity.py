@@ -14,14 +14,14 @@ import market_oracle_broker
 from market_money_scenarios import financed
 from market_oracle_account import Account
 from market_oracle_broker import Broker
-from market_oracle_types import BARS, DEPTH, QUOTES, Order
+from market_oracle_types import BARS, DEPTH, ORDERS, QUOTES, Order
 from market_parity import JIT_OFF, SHARE, compiled, difference, oracle
 from market_scenarios import Options, Scenario, Seeded
 from test_market_parity import CONSTANT, RANDOM, same_however_driven
 
 from karat.kernels.market import layout as k
 
-MATCHERS = pytest.mark.parametrize("matcher", [BARS, QUOTES, DEPTH], ids=["bars", "quotes", "depth"])
+MATCHERS = pytest.mark.parametrize("matcher", [BARS, QUOTES, DEPTH, ORDERS], ids=["bars", "quotes", "depth", "orders"])
 ACCOUNT = (k.R_FUNDS, k.R_LIQUIDATION, k.R_MARGIN_CALL, k.R_NO_SHORT, k.R_LOCATE, k.R_LOCATE_EXPIRED, k.R_RECALLED)
 
 
@@ -47,7 +47,7 @@ def test_both_markets_agree_on_many_accounts(matcher: int) -> None:
 def test_the_scenarios_reach_what_they_are_to_compare() -> None:
     """Every reason of an account, calls that come and go, liquidations and buy-ins that fill, stops, lags."""
     seen: Counter[Any] = Counter()
-    for matcher in (BARS, QUOTES, DEPTH):
+    for matcher in (BARS, QUOTES, DEPTH, ORDERS):
         for seed in range(250):
             result = oracle(made_of(seed, matcher))
             seen.update(news.reason for news in result.news if news.reason in ACCOUNT)
@@ -79,7 +79,7 @@ def test_the_comparison_sees_a_planted_fault(
     monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, fault: Any
 ) -> None:
     monkeypatch.setattr(owner, name, fault)
-    assert any(difference(made_of(seed, matcher)) for seed in range(300) for matcher in (BARS, QUOTES, DEPTH))
+    assert any(difference(made_of(seed, matcher)) for seed in range(300) for matcher in (BARS, QUOTES, DEPTH, ORDERS))
 
 
 @MATCHERS

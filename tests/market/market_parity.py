@@ -175,6 +175,8 @@ def by_hand(made: Scenario, **more: Any) -> Run:
         engine.advance(int(row[k.T_TS]))
         hashes += hashes_of(engine)[noted:]
         noted = int(engine.block[k.H_STEPS])
+        if engine.block[k.H_ERROR]:
+            break
         submit_row(engine.block.ctypes.data, row.ctypes.data, int(row[k.T_TS]))
         hashes.append(engine.state_hash())
     engine.advance()

@@ -29,7 +29,6 @@ from karat.evidence import (
     family_table,
     protocol_table,
     reality_check,
-    regime_feature_quality,
     require_enough,
     spa,
     stratify_by,
@@ -192,45 +191,6 @@ def test_the_circular_interval_agrees_with_the_stationary_one_and_covers() -> No
     assert np.isnan(undefined.lower)
 
 
-def plug_in_bits(values: np.ndarray, codes: np.ndarray) -> float:
-    """Mutual information of deciles and codes with Miller and Madow's correction, written plainly."""
-    bins = np.searchsorted(np.quantile(values, np.arange(0.1, 1.0, 0.1)), values)
-    table = np.zeros((10, codes.max() + 1))
-    np.add.at(table, (bins, codes), 1.0)
-    p = table / table.sum()
-    outer = p.sum(axis=1, keepdims=True) * p.sum(axis=0, keepdims=True)
-    used = p > 0
-    raw = float((p[used] * np.log2(p[used] / outer[used])).sum())
-    bias = ((used.sum() - 1) - (used.any(axis=1).sum() - 1) - (used.any(axis=0).sum() - 1)) / (
-        2 * len(values) * np.log(2)
-    )
-    return raw - bias
-
-
-@pytest.mark.req("QUAL-21")
-def test_regime_features_pass_when_clean_and_each_fault_is_named() -> None:
-    rng = np.random.default_rng(1)
-    codes = np.repeat(np.arange(4), 2000)
-    features = rng.normal(size=(8000, 3))
-    features[::2000] = np.nan
-    names = ["vol", "trend", "breadth"]
-    clean = regime_feature_quality(features, names, codes, plug_in_bits, warmup=1)
-    assert [check.passed for check in clean] == [True, True, True]
-    faults = {
-        "regime features finite": (0, lambda x: np.where(np.arange(8000) == 77, np.inf, x)),
-        "regime features vary": (1, np.zeros_like),
-        "regime features silent about the instrument": (2, lambda x: x + 0.5 * codes),
-    }
-    for name, (column, spoil) in faults.items():
-        spoiled = features.copy()
-        spoiled[:, column] = spoil(features[:, column])
-        checks = {check.name: check for check in regime_feature_quality(spoiled, names, codes, plug_in_bits, warmup=1)}
-        assert [check.name for check in checks.values() if not check.passed] == [name]
-        assert checks[name].note.startswith(names[column])
-    no_warmup = regime_feature_quality(features, names, codes, plug_in_bits)
-    assert no_warmup[0].note == "vol, trend, breadth"
-
-
 @pytest.mark.parametrize(
     ("dates", "horizon", "message"),
     [
@@ -278,14 +238,6 @@ SMALL = np.random.default_rng(1).normal(size=(600, 2))
         (lambda: circular_interval(np.ones(1), np.mean, seed=1), "series: got '1 finite values'; allowed: two or more"),
         (lambda: circular_interval(AR, np.mean, level=1.0, seed=1), "level: got 1.0; allowed: between 0 and 1"),
         (lambda: circular_interval(AR, np.mean, draws=0, seed=1), "draws: got 0; allowed: 1 or more"),
-        (
-            lambda: regime_feature_quality(np.ones((2, 1)), ["a", "b"], np.zeros(2, int), plug_in_bits),
-            r"features, instrument: got 'shapes \(2, 1\) and \(2,\) for 2 names'",
-        ),
-        (
-            lambda: regime_feature_quality(np.ones((2, 1)), ["a"], np.zeros(2, int), plug_in_bits, warmup=5),
-            "warmup: got 5; allowed: fewer rows than an instrument has",
-        ),
     ],
 )
 def test_bad_input_is_named(call, message: str) -> None:

@@ -17,7 +17,6 @@ from karat.evidence._effects import Anova, Strata, TukeyPair, anova_tukey, cohen
 from karat.evidence._enough import MIN_DATES, MIN_HORIZONS, require_enough
 from karat.evidence._exceedances import Exceedances, var_backtest
 from karat.evidence._families import FAMILIES, Family, correct
-from karat.evidence._feature_quality import REGIME_BITS, regime_feature_quality
 from karat.evidence._forecast_tests import DieboldMariano, clark_west, diebold_mariano
 from karat.evidence._id_scan import IDENTITIES, IdHit, scan_source
 from karat.evidence._identity import (
@@ -85,7 +84,6 @@ __all__ = [
     "MIN_HORIZONS",
     "PRINTED",
     "PROTOCOL",
-    "REGIME_BITS",
     "REGIME_LIMIT_BITS",
     "Aggregate",
     "Anova",
@@ -168,7 +166,6 @@ __all__ = [
     "rank_sum",
     "reality_check",
     "regime_check",
-    "regime_feature_quality",
     "reliability",
     "require_enough",
     "required_n",

@@ -39,6 +39,7 @@ BUNDLES: Final = {
         "karat.kernels.market._rule_hooks",
         "karat.kernels.market._match_orders",
     ),
+    "resample": ("karat.kernels._resample_jit",),
     "events": ("karat.kernels.market._event_checks",),
     "orders": (
         "karat.kernels.market._l3",

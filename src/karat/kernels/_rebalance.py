@@ -43,7 +43,7 @@ from karat.kernels import _column_jit as column
 from karat.kernels import _rebalance_jit as panel
 from karat.kernels._bundle import library
 from karat.kernels._jit import BUNDLES, off
-from karat.kernels._rebalanced import Rebalanced, Terms, many, one
+from karat.kernels._rebalanced import Rebalanced, Terms, many, one, packed
 from karat.kernels._signals import Decisions
 
 Floats = NDArray[np.float64]
@@ -112,15 +112,6 @@ def rebalance_many(decisions: Decisions, fill: Floats, close: Floats, *, terms: 
     if len(wrong):
         raise beyond(int(accounts[wrong[0], column.CODE]), int(accounts[wrong[0], column.WHERE]))
     return accounts[:, [column.N_FILLS, column.RUINED]]
-
-
-def packed(terms: Terms) -> tuple[Ints, Floats]:
-    """Return the terms as the two records that the compiled code reads: whole numbers and real ones."""
-    whole = (terms.unit, terms.rate, terms.slip, terms.fixed, terms.capital, terms.lag)
-    flags = (int(terms.at_close), int(terms.by_weight), terms.policy)
-    # a fee is exact below 2**51 quanta
-    largest = min(2.0**62, 2.0**51 * 1e9 / max(terms.rate, 1))
-    return np.array(whole + flags, dtype=np.int64), np.array([terms.per_tick, terms.per_lot, 0.0, largest])
 
 
 def beyond(code: int, bar: int) -> OutOfRange:

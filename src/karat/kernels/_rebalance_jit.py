@@ -29,15 +29,18 @@ from karat.kernels._panel_jit import (
     SELLS,
     SHIFT,
     SKIPPED,
+    SLIP,
     SLIPPED,
     UNIT,
     VALUE,
+    charge,
     make_orders,
     mark,
     refuse_buys,
     reprice,
     scale_buys,
     settle,
+    ticks_of,
 )
 
 Floats = NDArray[np.float64]
@@ -134,3 +137,23 @@ def scan(
             ruined = t
     sums[RUINED], sums[WHERE] = ruined, -1
     return 0
+
+
+@compiled("int64(int64[:, ::1], f8[:, ::1], int64[::1], f8[::1], int64[:, ::1])")
+def write_fills(positions: Ints, fill: Floats, terms: Ints, per: Floats, out: Ints) -> int:
+    """Write bar, column, lots, price, reference, fee and slippage of every fill to the rows of `out`; return how many.
+
+    positions: (T + 1, N), the first row before the first bar. out: (7, fills + 1), with room for one more than there
+    are: each place is written whether it is a fill or not, because which is one cannot be guessed.
+    """
+    unit, rate, slip, n = terms[UNIT], terms[RATE], terms[SLIP], 0
+    for t in range(fill.shape[0]):
+        for i in range(fill.shape[1]):
+            change = positions[t + 1, i] - positions[t, i]
+            reference = ticks_of(fill[t, i], per[0])
+            moved = charge(reference, slip) if slip > 0 else 0
+            price, size = reference + moved if change > 0 else reference - moved, abs(change) * unit
+            out[0, n], out[1, n], out[2, n], out[3, n], out[4, n] = t, i, change, price, reference
+            out[5, n], out[6, n] = charge(size * price, rate), size * moved
+            n += 1 if change != 0 else 0
+    return n

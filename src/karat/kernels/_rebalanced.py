@@ -15,6 +15,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from karat.kernels import _rebalance_jit as panel
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -46,6 +48,15 @@ class Terms(NamedTuple):
     per_tick: float = 1e5
     per_lot: float = 1e4
     unit: int = 1
+
+
+def packed(terms: Terms) -> tuple[Ints, Floats]:
+    """Return the terms as the two records that the compiled code reads: whole numbers and real ones."""
+    whole = (terms.unit, terms.rate, terms.slip, terms.fixed, terms.capital, terms.lag)
+    flags = (int(terms.at_close), int(terms.by_weight), terms.policy)
+    # a fee is exact below 2**51 quanta
+    largest = min(2.0**62, 2.0**51 * 1e9 / max(terms.rate, 1))
+    return np.array(whole + flags, dtype=np.int64), np.array([terms.per_tick, terms.per_lot, 0.0, largest])
 
 
 class Fills(NamedTuple):
@@ -137,13 +148,9 @@ class _Many(Rebalanced):
 
     @cached_property
     def records(self) -> Fills:
-        changes = np.diff(self.positions, axis=0)
-        row, column = np.nonzero(changes)
-        lots = changes[row, column]
-        reference = np.floor(self.fill[row, column] * self.terms.per_tick + 0.5).astype(np.int64)
-        moved = _rounded(reference, self.terms.slip)
-        price, size = reference + np.where(lots > 0, moved, -moved), np.abs(lots) * self.terms.unit
-        return Fills(row, column, lots, price, reference, _rounded(size * price, self.terms.rate), size * moved)
+        out = np.empty((len(Fills._fields), int(self.fills.sum()) + 1), dtype=np.int64)
+        panel.write_fills(self.positions, self.fill, *packed(self.terms), out)
+        return Fills(*out[:, :-1])
 
     @property
     def cash(self) -> Ints:
@@ -245,9 +252,3 @@ def many(ruined: int, positions: Ints, account: Ints, fill: Floats, terms: Terms
 def one(ruined: int, equity: Ints, written: Ints, skipped_at: Ints, cut_at: Ints, terms: Terms) -> Rebalanced:
     """Return the result of the kernel for one instrument: equity (T,), fills (F, 7), bars of dropped and cut orders."""
     return _One(equity, ruined, written, skipped_at, cut_at, terms)
-
-
-def _rounded(amount: Ints, rate: int) -> Ints:
-    """Return amount * rate / RATE_ONE to the nearest, half up, exact for amounts below 2**62 and rates to RATE_ONE."""
-    high, low = np.divmod(amount, RATE_ONE)
-    return np.asarray(high * rate + (low * rate + RATE_ONE // 2) // RATE_ONE)

@@ -50,7 +50,7 @@ BUNDLES: Final = {
 }
 """What is compiled together: the kernels of these modules and all they use. Others are compiled module by module."""
 
-ARRAYS: Final = {"int64": "int64", "f8": "float64", "uint8": "uint8", "int8": "int8"}
+ARRAYS: Final = {"int64": "int64", "f8": "float64", "uint16": "uint16", "uint8": "uint8", "int8": "int8"}
 """Elements of arrays, as signatures write them, and their names in numpy."""
 
 _PLAIN: Final = {"int64": "int64_t", "f8": "double", "none": "void"}

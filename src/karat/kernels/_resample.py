@@ -17,6 +17,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from karat.kernels import _resample_jit as jit
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -30,8 +32,6 @@ def block_rows(uniforms: Floats, starts: Ints, chance: float) -> Ints:
         >>> block_rows(np.array([[0.9, 0.9, 0.1]]), np.array([[2, 0, 1]]), 0.5).tolist()
         [[2, 0, 1]]
     """
-    from karat.kernels import _resample_jit as jit  # late: it imports numba
-
     rows = np.empty(starts.shape, dtype=np.int64)
     jit.block_rows(uniforms, starts, chance, rows)
     return rows
@@ -47,8 +47,6 @@ def block_counts(uniforms: Floats, starts: Ints, chance: float) -> NDArray[np.ui
         >>> block_counts(np.array([[0.9, 0.9, 0.1]]), np.array([[2, 0, 2]]), 0.5).tolist()
         [[1, 0, 2]]
     """
-    from karat.kernels import _resample_jit as jit  # late: it imports numba
-
     if starts.shape[1] > np.iinfo(np.uint16).max:
         raise ValueError(f"starts: got {starts.shape[1]} rows; allowed: {np.iinfo(np.uint16).max} at most")
     counts = np.zeros(starts.shape, dtype=np.uint16)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from karat.kernels._jit import compiled
 
 
-@compiled("void(f8[:,::1], int64[:,::1], f8, int64[:,::1])")
+@compiled("none(f8[:,::1], int64[:,::1], f8, int64[:,::1])")
 def block_rows(
     uniforms: NDArray[np.float64], starts: NDArray[np.int64], chance: float, rows: NDArray[np.int64]
 ) -> None:
@@ -22,7 +22,7 @@ def block_rows(
             rows[b, k] = at
 
 
-@compiled("void(f8[:,::1], int64[:,::1], f8, uint16[:,::1])")
+@compiled("none(f8[:,::1], int64[:,::1], f8, uint16[:,::1])")
 def block_counts(
     uniforms: NDArray[np.float64], starts: NDArray[np.int64], chance: float, counts: NDArray[np.uint16]
 ) -> None:

@@ -300,12 +300,15 @@ def test_rows_and_columns_that_are_not_there_keep_the_position() -> None:
 
 
 def test_a_compilation_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    from karat.market import _panel
+    from karat.market import _ready
 
-    spent = iter([2.0, 5.1])
-    monkeypatch.setattr(_panel, "compile_seconds", lambda: next(spent))
+    built, clock = iter([0, 1, 1, 1, 1, 2]), iter([0, 3_100_000_000, 0, 9_000_000_000, 0, 900_000_000])
+    monkeypatch.setattr(_ready, "bundles_compiled", lambda: next(built))
+    monkeypatch.setattr(_ready, "monotonic_ns", lambda: next(clock))
     with caplog.at_level("INFO"):
         one([100.0, 101.0], [0.5, 0.5])
+        assert _ready.ready("slow to load, nothing compiled", lambda: 1) == 1
+        assert _ready.ready("compiled at once", lambda: 2) == 2
     assert caplog.messages == ["compiled the market kernel in 3.1 s; it is kept on disk for the next run"]
 
 
@@ -487,16 +490,3 @@ def test_a_wrong_spec_is_refused(values: dict[str, Any], line: str) -> None:
 def test_the_public_names_are_what_is_there() -> None:
     names = {name for name, value in vars(market).items() if not isinstance(value, types.ModuleType)}
     assert set(market.__all__) == {name for name in names if not name.startswith("_")}
-
-
-def test_a_compilation_of_the_event_market_is_said(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    from karat.market import _market
-
-    spent = iter([2.0, 9.5, 9.5, 9.5])
-    monkeypatch.setattr(_market, "compile_seconds", lambda: next(spent))
-    with caplog.at_level("INFO"):
-        _market._ready()
-        _market._ready()
-    assert caplog.messages == ["compiled the event market in 7.5 s; it is kept on disk for the next run"]

@@ -9,16 +9,23 @@ import pytest
 from study_factory import small_study
 
 from karat.core import ConfigError, InputError
-from karat.study import StudyConfig, read_study, study_schema
+from karat.study import StudyConfig, read_calibration, read_study, study_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "studies").glob("*.yaml"))
+MEASURES = [path for path in SHIPPED if path.stem.startswith("calibration")]  # files of `karat calibrate`
+STUDIES = [path for path in SHIPPED if path not in MEASURES]
 
 
 @pytest.mark.req("EXP-01", "TRN-01")
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_shipped_studies_are_valid(path: Path) -> None:
     assert read_study(path).name == path.stem
+
+
+@pytest.mark.parametrize("path", MEASURES, ids=lambda path: path.stem)
+def test_shipped_calibrations_are_valid(path: Path) -> None:
+    assert read_calibration(path).config.name == path.stem
 
 
 def test_all_problems_come_at_once() -> None:

@@ -5,7 +5,7 @@ training, reinforcement learning, evidence and reports share one implementation.
 import numba: only a process that compiles does.
 """
 
-from karat.kernels._bundle import compile_seconds
+from karat.kernels._bundle import bundles_compiled
 from karat.kernels._checks import finite_above, increasing, places
 from karat.kernels._measures import (
     annual_return,
@@ -45,8 +45,8 @@ __all__ = [
     "annual_turnover",
     "block_counts",
     "block_rows",
+    "bundles_compiled",
     "calmar",
-    "compile_seconds",
     "cvar",
     "drawdowns",
     "finite_above",

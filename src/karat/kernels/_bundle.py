@@ -16,7 +16,6 @@ import json
 import os
 import tempfile
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from karat.kernels._jit import Kernel, bundle_of
 
 _LOCK: Final = threading.RLock()
 _LOADED: Final[dict[str, Library]] = {}
-_SECONDS: Final = [0.0]
+_COMPILED: Final[list[str]] = []
 
 
 @dataclass(frozen=True)
@@ -57,13 +56,19 @@ class Library:
 
 
 def machine() -> Any:
-    """Return LLVM's description of this machine, as numba makes it: code for this processor, at full optimisation."""
+    """Return LLVM's description of this machine: code for this processor, at full optimisation.
+
+    As numba makes it, but with vectors as long as the processor has where LLVM would take half of that.
+    """
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_triple(llvm.get_process_triple())
-    features = llvm.get_host_cpu_features().flatten()
+    found = llvm.get_host_cpu_features()
+    features = found.flatten()
+    if found.get("avx512vbmi2"):  # from Ice Lake on, long vectors do not slow the clock: a third off the target panel
+        features += ",-prefer-256-bit"
     reloc = "static" if target.name.startswith("x86") else "default"
     return target.create_target_machine(
         cpu=llvm.get_host_cpu_name(), features=features, opt=3, reloc=reloc, codemodel="jitdefault", jit=True
@@ -88,14 +93,14 @@ def library(name: str, roots: Sequence[str]) -> Library:
         return _LOADED[name]
 
 
-def compile_seconds() -> float:
-    """Return how long this process has spent compiling kernels so far: 0.0 where all of them came from disk.
+def bundles_compiled() -> int:
+    """Return how many bundles this process has compiled so far: 0 where all that it uses came from disk.
 
     Example:
-        >>> compile_seconds() >= 0.0
+        >>> bundles_compiled() >= 0
         True
     """
-    return _SECONDS[0]
+    return len(_COMPILED)
 
 
 def pack(bundle: Bundle, key: str) -> bytes:
@@ -129,13 +134,12 @@ def _from_disk(name: str, key: str) -> Bundle | None:
 def _compiled(name: str, roots: Sequence[str], key: str) -> Bundle:
     from karat.kernels._build import build
 
-    started = time.perf_counter()
     made = build(roots)
     directory = cache_directory(os.environ, key)
     if directory is not None:
         with suppress(OSError):  # a full disk, or a directory that vanished: the cache is a convenience
             _write(directory / f"{name}.bundle", pack(made, key))
-    _SECONDS[0] += time.perf_counter() - started
+    _COMPILED.append(name)
     return made
 
 

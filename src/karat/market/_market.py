@@ -8,7 +8,6 @@ Invariants:
 
 from __future__ import annotations
 
-import logging
 import struct
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,15 +16,14 @@ import numpy as np
 
 from karat.core import InputError, MarketStopped
 from karat.data import Events
-from karat.kernels import compile_seconds
-from karat.kernels.market import Block, Engine, drain, engine, enlarge, more_room, table
+from karat.kernels.market import Block, drain, engine, enlarge, more_room, table
 from karat.kernels.market import layout as at
 from karat.market._faults import fault_of
 from karat.market._orders import Intent, Intents, Ints, Steps
+from karat.market._ready import ready
 from karat.market._record import MarketRun
 from karat.market._venue import VenueSpec, first_block
 
-_LOG = logging.getLogger(__name__)
 _STEPS = 1 << 60
 _ROW = struct.Struct(f"={at.INTENT}q")
 _SPARE = 8
@@ -61,7 +59,7 @@ class Market:
 
     def __init__(self, events: Events, spec: VenueSpec | None = None, intents: Intents | None = None) -> None:
         self.spec = spec or VenueSpec()
-        self._engine = _ready()
+        self._engine = ready("the event market", engine)
         self._fills: list[Ints] = []
         self._news: list[Ints] = []
         self._intents = np.zeros((0, at.INTENT), np.int64) if intents is None else np.ascontiguousarray(intents.rows)
@@ -203,13 +201,3 @@ class Market:
     def _stopped(self) -> MarketStopped:
         field, seen, why, fix = fault_of(self.block, self.events, self._base)
         return MarketStopped(field, seen, partial=self.result(), why=why, fix=fix)
-
-
-def _ready() -> Engine:
-    """Return the compiled market; say so when it had to be compiled."""
-    before = compile_seconds()
-    made = engine()
-    seconds = compile_seconds() - before
-    if seconds > 1.0:
-        _LOG.info("compiled the event market in %.1f s; it is kept on disk for the next run", seconds)
-    return made

@@ -8,16 +8,13 @@ Invariants:
 
 from __future__ import annotations
 
-import logging
-
 from karat.core import RangeError, iso
-from karat.kernels import OutOfRange, Terms, compile_seconds, prepare, rebalance
+from karat.kernels import OutOfRange, Terms, prepare, rebalance
 from karat.market._bars import Bars
 from karat.market._intents import TargetQuantities, TargetWeights, on_bars
+from karat.market._ready import ready
 from karat.market._simulation import Simulation, fill_lag, fill_prices
 from karat.market._spec import POLICIES, Fill, MarketSpec
-
-_LOG = logging.getLogger(__name__)
 
 
 def simulate_targets(bars: Bars, intents: TargetWeights | TargetQuantities, spec: MarketSpec | None) -> Simulation:
@@ -28,7 +25,7 @@ def simulate_targets(bars: Bars, intents: TargetWeights | TargetQuantities, spec
     values = intents.weights if isinstance(intents, TargetWeights) else intents.quantities
     rows, targets = on_bars(intents.ts, values, intents.instruments, bars)
     terms = terms_of(spec, fill, by_weight=by_weight)
-    ready()
+    ready("the market kernel", prepare)
     try:
         run = rebalance(targets, fill_prices(bars, fill), bars.close, terms=terms, rows=rows)
     except OutOfRange as error:
@@ -57,15 +54,6 @@ def terms_of(spec: MarketSpec, fill: Fill, *, by_weight: bool) -> Terms:
         per_lot=float(1 / quanta.lot),
         unit=quanta.unit,
     )
-
-
-def ready() -> None:
-    """Load the compiled kernels; say so when they had to be compiled."""
-    before = compile_seconds()
-    prepare()
-    seconds = compile_seconds() - before
-    if seconds > 1.0:
-        _LOG.info("compiled the market kernel in %.1f s; it is kept on disk for the next run", seconds)
 
 
 def out_of_range(error: OutOfRange, bars: Bars, spec: MarketSpec) -> RangeError:

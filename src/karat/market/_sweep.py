@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from karat.core import InputError
-from karat.kernels import Decisions, OutOfRange, rebalance_many
+from karat.kernels import Decisions, OutOfRange, prepare, rebalance_many
 from karat.market._bars import Bars, Floats, Ints
-from karat.market._panel import applied_fill, out_of_range, ready, terms_of
+from karat.market._panel import applied_fill, out_of_range, terms_of
+from karat.market._ready import ready
 from karat.market._simulation import fill_prices
 from karat.market._spec import Fill, MarketSpec
 
@@ -82,7 +83,7 @@ def sweep(
     columns = np.ascontiguousarray(prices[:, 0]), np.ascontiguousarray(closes[:, 0])
     equity = _room(out, (n_settings, len(bars.ts)))
     facts = np.empty((n_settings, 2), dtype=np.int64)
-    ready()
+    ready("the market kernel", prepare)
 
     def work(a: int) -> None:
         b = min(a + CHUNK, n_settings)

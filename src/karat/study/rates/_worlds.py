@@ -140,7 +140,7 @@ def _garch(rng: np.random.Generator, days: DaysConfig, kind: NoEdge) -> World:
     return _no_edge(rng, days, kind, sigmas(z) * z)
 
 
-def _volatility(rng: np.random.Generator, days: DaysConfig, kind: NoEdge) -> World:
+def _volatility_known(rng: np.random.Generator, days: DaysConfig, kind: NoEdge) -> World:
     """The same, and every forecast knows tomorrow's true volatility."""
     z = shocks(rng, length(days))
     sigma = sigmas(z)
@@ -177,7 +177,7 @@ _NO_EDGE: Final[Mapping[str, _Maker]] = {
     "permutation": _permutation,
     "resampled": _resampled,
     "garch": _garch,
-    "volatility": _volatility,
+    "volatility": _volatility_known,
     "costs": _costs,
     "drift": _drift,
 }

@@ -9,7 +9,7 @@ import numpy as np
 from market_oracle_types import Fill, News
 
 from karat.kernels.market import _layout as at
-from karat.kernels.market._block import Block, Sizes, Terms, drain, new_block, table
+from karat.kernels.market._block import Block, Sizes, Terms, mark_read, new_block, table
 from karat.kernels.market._engine import bind_orders
 
 COLUMN_OF = {
@@ -88,14 +88,20 @@ class Engine:
 
         return int(state_hash(self.block.ctypes.data))
 
+    def taken(self, name: str) -> np.ndarray:
+        """Return the unread fills or news, which are then read."""
+        rows = table(self.block, name).copy()
+        mark_read(self.block, name)
+        return rows
+
     def fills(self) -> list[Fill]:
-        rows = drain(self.block, "fills")
+        rows = self.taken("fills")
         pick = [at.F_TS, at.F_ID, at.F_INSTRUMENT, at.F_SIDE, at.F_PRICE, at.F_QTY, at.F_MAKER, at.F_FEE,
                 at.F_REFERENCE, at.F_POSITION]  # fmt: skip
         return [Fill(*(bool(v) if k == 6 else int(v) for k, v in enumerate(row))) for row in rows[:, pick]]
 
     def news(self) -> list[News]:
-        rows = drain(self.block, "news")
+        rows = self.taken("news")
         return [News(*map(int, row)) for row in rows[:, [at.N_TS, at.N_ID, at.N_KIND, at.N_REASON]]]
 
     def short(self) -> list[int]:

@@ -134,7 +134,7 @@ def hashes_of(engine: Engine) -> list[int]:
 
 
 def run_of(engine: Engine, fills: list[Fill] | None = None, news: list[News] | None = None) -> Run:
-    """Return what the engine's run left; what was drained on the way comes first."""
+    """Return what the engine's run left; what was read on the way comes first."""
     fills, news = (fills or []) + engine.fills(), (news or []) + engine.news()
     return Run(hashes_of(engine), fills, news)
 

@@ -18,7 +18,7 @@ from karat.data import (
     events_from_trades,
     merge_events,
 )
-from karat.kernels.market import Sizes, Terms, bind_rules, drain, engine, new_block, table
+from karat.kernels.market import Sizes, Terms, bind_rules, engine, new_block, table
 from karat.kernels.market import _rules_layout as words
 from karat.kernels.market import layout as at
 from karat.market import (
@@ -64,7 +64,7 @@ def run(rows: list[tuple[int, ...]], orders: list[dict[str, int]], terms: Terms 
     view[at.V_INTENT_ROWS] = intents.ctypes.data
     code = engine().advance(block.ctypes.data, view.ctypes.data, at.FAR, 1 << 60)
     assert code == at.DONE, (code, block[at.H_ERROR])
-    return drain(block, "fills"), drain(block, "news"), block
+    return table(block, "fills").copy(), table(block, "news").copy(), block
 
 
 def said(news: np.ndarray, order: int) -> list[str]:

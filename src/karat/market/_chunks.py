@@ -106,11 +106,11 @@ class _ChunkMarket(Market):
         """Return what has happened so far; its events hold the declarations, no rows."""
         self._collect()
         none = self.events.take(np.zeros(0, dtype=np.int64))
-        fills = np.concatenate([np.zeros((0, at.FILL), dtype=np.int64), *self._fills])
-        news = np.concatenate([np.zeros((0, at.NEWS), dtype=np.int64), *self._news])
         ends = np.array(self._equity, dtype=np.int64).reshape(-1, 2)
         rows = self._base + int(self.block[at.H_ROW])
-        return MarketRun(none, self.spec, self.block.copy(), fills, news, ends[:, 1], ends[:, 0], rows)
+        return MarketRun(
+            none, self.spec, self.block.copy(), self._fills.rows, self._news.rows, ends[:, 1], ends[:, 0], rows
+        )
 
     def _fit(self, events: Events) -> None:
         """Let matchers and books fit the rows to come."""

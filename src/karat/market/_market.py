@@ -16,9 +16,10 @@ import numpy as np
 
 from karat.core import InputError, MarketStopped
 from karat.data import Events
-from karat.kernels.market import Block, drain, engine, enlarge, more_room, table
+from karat.kernels.market import Block, engine, enlarge, mark_read, more_room, table
 from karat.kernels.market import layout as at
 from karat.market._faults import fault_of
+from karat.market._kept import Kept
 from karat.market._orders import Intent, Intents, Ints, Steps
 from karat.market._ready import ready
 from karat.market._record import MarketRun
@@ -35,8 +36,8 @@ class Snapshot:
     """A market's whole state at a moment, with what it had recorded."""
 
     block: Block
-    fills: tuple[Ints, ...]
-    news: tuple[Ints, ...]
+    fills: Ints
+    news: Ints
     equity: Ints | None
 
 
@@ -60,8 +61,7 @@ class Market:
     def __init__(self, events: Events, spec: VenueSpec | None = None, intents: Intents | None = None) -> None:
         self.spec = spec or VenueSpec()
         self._engine = ready("the event market", engine)
-        self._fills: list[Ints] = []
-        self._news: list[Ints] = []
+        self._fills, self._news = Kept(at.FILL), Kept(at.NEWS)
         self._intents = np.zeros((0, at.INTENT), np.int64) if intents is None else np.ascontiguousarray(intents.rows)
         self._base = 0  # rows of a stream that came before these events
         row = np.zeros(at.INTENT, dtype=np.int64)
@@ -134,7 +134,7 @@ class Market:
         """Return a copy of the state."""
         self._collect()
         equity = None if self.equity_rows is None else self.equity_rows[: int(self.block[at.H_ROW])].copy()
-        return Snapshot(self.block.copy(), tuple(self._fills), tuple(self._news), equity)
+        return Snapshot(self.block.copy(), self._fills.rows, self._news.rows, equity)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a snapshot of this market, or of one over the same events and spec.
@@ -148,18 +148,26 @@ class Market:
             self.block[:] = snapshot.block
         else:  # its books of single orders had less room, or more
             self._stand_on(snapshot.block.copy())
-        self._fills, self._news = list(snapshot.fills), list(snapshot.news)
+        self._fills.back_to(snapshot.fills)
+        self._news.back_to(snapshot.news)
         if self.equity_rows is not None and snapshot.equity is not None:
             self.equity_rows[: len(snapshot.equity)] = snapshot.equity
 
     def result(self) -> MarketRun:
         """Return what has happened so far."""
         self._collect()
-        fills = np.concatenate(self._fills) if self._fills else np.zeros((0, at.FILL), dtype=np.int64)
-        news = np.concatenate(self._news) if self._news else np.zeros((0, at.NEWS), dtype=np.int64)
         done = int(self.block[at.H_ROW])
         equity = None if self.equity_rows is None else self.equity_rows[:done].copy()
-        return MarketRun(self.events, self.spec, self.block.copy(), fills, news, equity, self.events.ts[:done], done)
+        return MarketRun(
+            self.events,
+            self.spec,
+            self.block.copy(),
+            self._fills.rows,
+            self._news.rows,
+            equity,
+            self.events.ts[:done],
+            done,
+        )
 
     def _turn_to(self, events: Events) -> None:
         """Let the market read these rows from now on, from the first."""
@@ -192,11 +200,10 @@ class Market:
 
     def _collect(self) -> None:
         for name, kept in (("fills", self._fills), ("news", self._news)):
-            rows = drain(self.block, name)
-            if len(rows):
-                if name == "fills" and self._base:
-                    rows[:, at.F_ROW] += self._base
-                kept.append(rows)
+            rows = kept.add(table(self.block, name))
+            mark_read(self.block, name)
+            if name == "fills" and self._base:
+                rows[:, at.F_ROW] += self._base
 
     def _stopped(self) -> MarketStopped:
         field, seen, why, fix = fault_of(self.block, self.events, self._base)

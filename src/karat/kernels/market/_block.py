@@ -140,12 +140,9 @@ def table(block: Block, name: str) -> NDArray[np.int64]:
     return block[first : first + rows * width].reshape(rows, width)
 
 
-def drain(block: Block, name: str) -> NDArray[np.int64]:
-    """Return a copy of the unread fills or news and mark them read."""
-    rows = table(block, name).copy()
-    table(block, name)[:] = 0
+def mark_read(block: Block, name: str) -> None:
+    """Let the unread fills or news have been read: their room is free again."""
     block[at.H_FILLS_LENGTH if name == "fills" else at.H_NEWS_LENGTH] = 0
-    return rows
 
 
 _TABLES = ("currencies", "instruments", "orders", "queue", "fills", "news", "map")
@@ -198,7 +195,7 @@ def _share_tiers(block: Block, terms: Sequence[Terms]) -> None:
 
 
 def _starts(terms: Sequence[Terms], currencies: int, sizes: Sizes, slots: int) -> tuple[dict[str, int], int]:
-    """Return where each table begins and where the block ends; what the caller drains comes last."""
+    """Return where each table begins and where the block ends; what the caller reads and clears comes last."""
     starts: dict[str, int] = {}
     end = at.HEADER
     for name, words in (

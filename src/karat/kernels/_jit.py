@@ -99,16 +99,24 @@ class Kernel:
             return call  # type: ignore[no-any-return]
         return lambda *given: call(*self._words(given))
 
+    @cached_property
+    def _wanted(self) -> tuple[tuple[str, int, Any], ...]:
+        """Of each argument its kind, its dimensions and the type of its elements, None for a number."""
+        import numpy as np
+
+        counts = [dimensions(kind) for kind in self.given]
+        types = [np.dtype(ARRAYS[kind.partition("[")[0]]) if n else None for kind, n in zip(self.given, counts)]
+        return tuple(zip(self.given, counts, types, strict=True))
+
     def _words(self, given: Sequence[Any]) -> Iterator[Any]:
         """Yield the arguments of the C function; an array of another type, shape or order is refused."""
         if len(given) != len(self.given):
             raise TypeError(f"{self.symbol}: got {len(given)} arguments; allowed: {len(self.given)}")
-        for kind, value in zip(self.given, given, strict=True):
-            count = dimensions(kind)
+        for (kind, count, dtype), value in zip(self._wanted, given, strict=True):
             if not count:
                 yield value
                 continue
-            if value.dtype != ARRAYS[kind.partition("[")[0]] or value.ndim != count or not value.flags.c_contiguous:
+            if value.dtype != dtype or value.ndim != count or not value.flags.c_contiguous:
                 seen = f"{value.dtype} of {value.ndim} dimensions, C order {value.flags.c_contiguous}"
                 raise TypeError(f"{self.symbol}: got an array of {seen}; allowed: {kind}")
             yield value.ctypes.data

@@ -68,7 +68,7 @@ def test_what_does_not_fit_is_refused() -> None:
         sweep(bars, lambda a, b: made, 60, out=np.empty((60, 120)))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="threads: got 0; allowed: 1 or more"):
         sweep(bars, lambda a, b: made, 60, threads=0)
-    with pytest.raises(InputError, match="decide: got '60 settings'; allowed: 25"):
+    with pytest.raises(InputError, match="decide: got '60 settings'; allowed: 50"):
         sweep(bars, lambda a, b: made, 60)
     huge = Decisions(made.starts[:2], made.rows[: made.starts[1]], made.targets[: made.starts[1]] * 1e15)
     with pytest.raises(

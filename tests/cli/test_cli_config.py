@@ -77,7 +77,11 @@ def test_check_says_ok(tmp_path: Path) -> None:
     assert karat("config", "check", study, "--json").facts == {"ok": True, "name": "small"}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("[!c]*.yaml")), ids=lambda path: path.stem)
+MEASURES = ("calibration", "calibration_whole")  # files of `karat calibrate`, which are no studies
+STUDIES = [path for path in sorted((ROOT / "studies").glob("*.yaml")) if path.stem not in MEASURES]
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_shipped_study_is_ok(path: Path) -> None:
     assert karat("config", "check", path).code == 0
 

@@ -13,7 +13,7 @@ from karat.study import StudyConfig, read_calibration, read_study, study_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "studies").glob("*.yaml"))
-MEASURES = [path for path in SHIPPED if path.stem.startswith("calibration")]  # files of `karat calibrate`
+MEASURES = [path for path in SHIPPED if path.stem in ("calibration", "calibration_whole")]  # of `karat calibrate`
 STUDIES = [path for path in SHIPPED if path not in MEASURES]
 
 

@@ -50,12 +50,12 @@ def moving_means(values: Floats, windows: Sequence[int], *, threads: int = 1) ->
     """
     _check(windows)
     values, means = np.ascontiguousarray(values, dtype=np.float64), np.empty((len(windows), len(values)))
+    parts = zip(np.array_split(np.array(windows, dtype=np.int64), threads), np.array_split(means, threads), strict=True)
     if threads == 1:
-        for window, row in zip(windows, means, strict=True):
-            jit.moving_mean(values, window, row)
+        jit.moving_means(values, *next(parts))
     else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(jit.moving_mean, [values] * len(windows), windows, means))
+        with ThreadPoolExecutor(threads) as pool:  # one call a thread: a turn of Python takes as long as a few windows
+            list(pool.map(lambda part: jit.moving_means(values, *part), parts))
     return means
 
 

@@ -64,7 +64,7 @@ def pair_sums(values: Floats, fast: int, slow: int, start: int, end: int, sums: 
 
 @compiled("int64(f8[::1], int64, f8[::1])")
 def moving_mean(values: Floats, window: int, means: Floats) -> int:
-    """Write the mean of the last `window` values; NaN before there are so many and where one of them is NaN."""
+    """Write the mean of the last `window` values; NaN before there are so many or where one is NaN; return 0."""
     n = values.shape[0]
     means[: min(window - 1, n)] = np.nan
     for start in range(window - 1, n, BLOCK):
@@ -72,6 +72,14 @@ def moving_mean(values: Floats, window: int, means: Floats) -> int:
         block_sums(values, window, start, end, means[start:end])
         for i in range(start, end):
             means[i] /= window
+    return 0
+
+
+@compiled("int64(f8[::1], int64[::1], f8[:, ::1])")
+def moving_means(values: Floats, windows: Ints, means: Floats) -> int:
+    """Write the moving mean of each window to its row of `means`; return 0."""
+    for k in range(windows.shape[0]):
+        moving_mean(values, windows[k], means[k])
     return 0
 
 

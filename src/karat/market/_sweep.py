@@ -21,7 +21,7 @@ from karat.market._ready import ready
 from karat.market._simulation import fill_prices
 from karat.market._spec import Fill, MarketSpec
 
-CHUNK = 50  # settings a thread takes at a time: their decisions stay in its cache, and few turns wait for Python
+CHUNK = 125  # settings a thread takes at a time: their decisions stay in its cache, and few turns wait for Python
 
 
 @dataclass(frozen=True, eq=False)

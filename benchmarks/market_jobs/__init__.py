@@ -5,7 +5,7 @@ A new family is a module and a line in `FAMILIES`.
 
 from collections.abc import Callable
 
-from market_jobs import advance, bars, callback, decision, level2, orders, rebalance, signals, sweep
+from market_jobs import advance, bars, callback, decision, level2, level3, orders, rebalance, signals, sweep
 from market_jobs._inputs import Inputs
 from market_jobs._measure import Job, line, measure
 
@@ -14,6 +14,7 @@ FAMILIES: dict[str, Callable[[Inputs], list[Job]]] = {
     "sweep": sweep.jobs,
     "rebalance": rebalance.jobs,
     "level2": level2.jobs,
+    "level3": level3.jobs,
     "callback": callback.jobs,
     "advance": advance.jobs,
     "decision": decision.jobs,

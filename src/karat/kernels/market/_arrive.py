@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from karat.kernels._jit import exported
 from karat.kernels._memory import load, store
+from karat.kernels.market._book import best_shown
 from karat.kernels.market._chance import begin_chance
 from karat.kernels.market._execute import end, room
 from karat.kernels.market._layout import (
@@ -50,7 +51,7 @@ from karat.kernels.market._layout import (
     TRAILING,
 )
 from karat.kernels.market._match_bars import as_market, trigger
-from karat.kernels.market._offers import best_offer, best_shown, enter_queue, offered, take
+from karat.kernels.market._offers import best_offer, enter_queue, offered, take
 from karat.kernels.market._orders import order_at, trading, trail, words
 from karat.kernels.market._own import hungry, limit_of, meet_own, own_best, prevent
 

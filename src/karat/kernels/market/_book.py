@@ -18,6 +18,9 @@ from karat.kernels.market._layout import (
     B_LOW,
     B_SLOTS,
     BOOK,
+    I_ASK,
+    I_BID,
+    I_BOOK,
     NONE,
 )
 from karat.kernels.market._orders import words
@@ -75,3 +78,11 @@ def within(b: int, side: int, price: int) -> int:
         total += load(b, BOOK + k if side > 0 else BOOK + slots + k)
         k -= side
     return total
+
+
+@compiled(words(3))
+def best_shown(s: int, i: int, side: int) -> int:
+    """Return the best bid (+1) or ask (-1) at the venue, of its book or of its quote; NONE where there is none."""
+    if load(i, I_BOOK):
+        return load(s + 8 * load(i, I_BOOK), B_BID if side > 0 else B_ASK)
+    return load(i, I_BID) if side > 0 else load(i, I_ASK)

@@ -17,6 +17,7 @@ from karat.kernels._jit import exported
 from karat.kernels._memory import load, load_byte, load_real, store, store_real
 from karat.kernels.market._account import mark, stop_with
 from karat.kernels.market._arrive import set_off, walk
+from karat.kernels.market._book import best_shown
 from karat.kernels.market._l3 import l3_ahead
 from karat.kernels.market._l3_layout import L_PRICE, L_SIDE, O_LEVEL, SEQUENCE
 from karat.kernels.market._l3_layout import O_QTY as L3_QTY
@@ -74,7 +75,7 @@ from karat.kernels.market._layout import (
 from karat.kernels.market._line import age_of, next_in_line, rank_of
 from karat.kernels.market._match_bars import as_market
 from karat.kernels.market._match_depth import fill_resting
-from karat.kernels.market._offers import best_shown, offered
+from karat.kernels.market._offers import offered
 from karat.kernels.market._order_book import apply_row, best_after, take_best
 from karat.kernels.market._orders import order_at, trading, words
 

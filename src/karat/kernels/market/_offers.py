@@ -11,11 +11,9 @@ from __future__ import annotations
 from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import call4, load, store, store_real
 from karat.kernels.market._assumptions import queue_enter
-from karat.kernels.market._book import put, shown, within
+from karat.kernels.market._book import best_shown, put, shown, within
 from karat.kernels.market._chance import portion, take_chance
 from karat.kernels.market._layout import (
-    B_ASK,
-    B_BID,
     B_LOW,
     B_SLOTS,
     H_ORDERS_ENTER,
@@ -69,14 +67,6 @@ def take_quote(s: int, i: int, o: int, qty: int, price: int, maker: int, ts: int
     lots = take_chance(s, i, o, qty, price, maker, price if maker else best, ts)
     store(i, used, load(i, used) + lots)
     return lots
-
-
-@compiled(words(3))
-def best_shown(s: int, i: int, side: int) -> int:
-    """Return the best price of the bids (+1) or the asks (-1), NONE for an empty side."""
-    if load(i, I_MATCHER) == QUOTES:
-        return load(i, I_BID) if side > 0 else load(i, I_ASK)
-    return load(s + 8 * load(i, I_BOOK), B_BID if side > 0 else B_ASK)
 
 
 @exported(words(4))

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from karat.kernels._jit import compiled, exported
 from karat.kernels._memory import load, load_byte, store
+from karat.kernels.market._book import best_shown
 from karat.kernels.market._filters import filters_order
 from karat.kernels.market._layout import (
     ADD_BID,
-    B_ASK,
-    B_BID,
     BAR,
     BARS,
     CLOSED,
@@ -27,9 +26,6 @@ from karat.kernels.market._layout import (
     H_INDEX,
     H_NOW,
     H_QUESTION,
-    I_ASK,
-    I_BID,
-    I_BOOK,
     I_BREAKER,
     I_CLOSE_NS,
     I_FILTERS,
@@ -98,14 +94,6 @@ from karat.kernels.market._rules_layout import (
 from karat.kernels.market._shift import shift_ticks
 
 
-@compiled(words(3))
-def _best(s: int, i: int, side: int) -> int:
-    """Return the best bid (+1) or ask (-1) at the venue, NONE where there is none."""
-    if load(i, I_BOOK):
-        return load(s + 8 * load(i, I_BOOK), B_BID if side > 0 else B_ASK)
-    return load(i, I_BID) if side > 0 else load(i, I_ASK)
-
-
 @exported(words(2))
 def reset_rules(s: int, i: int) -> int:
     """Make an instrument's record of rules new."""
@@ -153,7 +141,7 @@ def on_row(s: int, i: int, v: int, row: int) -> int:
         if TRADE <= kind <= TRADE_SELL or kind == EXECUTE:
             rules_trade(r, ts, load(i, I_LAST))
         if kind == QUOTE or kind == DEPTH_BID or kind == DEPTH_ASK or ADD_BID <= kind <= EXECUTE:
-            rules_quote(r, ts, _best(s, i, 1), _best(s, i, -1))
+            rules_quote(r, ts, best_shown(s, i, 1), best_shown(s, i, -1))
     due = rules_next(r)
     if due < FAR and due != load(i, I_RULES_DUE):
         store(i, I_RULES_DUE, due)
@@ -177,8 +165,8 @@ def _question(s: int, i: int, o: int, price: int, market: int) -> int:
     store(q, Q_EXEMPT, 1 if load(o, O_FLAGS) & SHORT_EXEMPT else 0)
     store(q, Q_MARKET, market)
     store(q, Q_PRICE, price)
-    store(q, Q_BID, _best(s, i, 1))
-    store(q, Q_ASK, _best(s, i, -1))
+    store(q, Q_BID, best_shown(s, i, 1))
+    store(q, Q_ASK, best_shown(s, i, -1))
     store(q, Q_ABOVE, load(o, O_ABOVE))
     return q
 
@@ -193,7 +181,7 @@ def on_order(s: int, i: int, o: int, ts: int) -> int:
         return rules_bar_begins(s + 8 * load(i, I_RULES), ts)
     kind, side, price = load(o, O_TYPE), load(o, O_SIDE), load(o, O_PRICE)
     limited = kind == LIMIT or kind == STOP_LIMIT or kind >= LIMIT_ON_OPEN
-    bid, reason = _best(s, i, 1), 0
+    bid, reason = best_shown(s, i, 1), 0
     store(o, O_ABOVE, 1 if limited and bid != NONE and price > bid else 0)
     if load(i, I_RULES):
         r = s + 8 * load(i, I_RULES)

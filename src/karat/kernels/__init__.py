@@ -30,6 +30,7 @@ from karat.kernels._rebalance import OutOfRange, prepare, rebalance, rebalance_m
 from karat.kernels._rebalanced import BORROW, RATE_ONE, REJECT, SCALE, Fills, Rebalanced, Terms
 from karat.kernels._resample import block_counts, block_rows
 from karat.kernels._signals import Decisions, many_crossings, mean_crossings, moving_means
+from karat.kernels._threads import each
 
 __all__ = [
     "BORROW",
@@ -49,6 +50,7 @@ __all__ = [
     "calmar",
     "cvar",
     "drawdowns",
+    "each",
     "finite_above",
     "hit_rate",
     "increasing",

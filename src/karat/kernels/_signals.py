@@ -15,13 +15,13 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from karat.kernels import _signals_jit as jit
+from karat.kernels._threads import each
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -51,11 +51,9 @@ def moving_means(values: Floats, windows: Sequence[int], *, threads: int = 1) ->
     _check(windows)
     values, means = np.ascontiguousarray(values, dtype=np.float64), np.empty((len(windows), len(values)))
     parts = zip(np.array_split(np.array(windows, dtype=np.int64), threads), np.array_split(means, threads), strict=True)
-    if threads == 1:
-        jit.moving_means(values, *next(parts))
-    else:
-        with ThreadPoolExecutor(threads) as pool:  # one call a thread: a turn of Python takes as long as a few windows
-            list(pool.map(lambda part: jit.moving_means(values, *part), parts))
+    each(
+        lambda part: jit.moving_means(values, *part), parts, threads
+    )  # a turn of Python costs as much as a few windows
     return means
 
 

@@ -8,13 +8,12 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from karat.core import InputError
-from karat.kernels import Decisions, OutOfRange, prepare, rebalance_many
+from karat.kernels import Decisions, OutOfRange, each, prepare, rebalance_many
 from karat.market._bars import Bars, Floats, Ints
 from karat.market._panel import applied_fill, out_of_range, terms_of
 from karat.market._ready import ready
@@ -93,12 +92,7 @@ def sweep(
         facts[a:b] = rebalance_many(decisions, *columns, terms=terms, equity=equity[a:b])
 
     try:
-        if threads == 1:
-            for a in range(0, n_settings, CHUNK):
-                work(a)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(work, range(0, n_settings, CHUNK)))
+        each(work, range(0, n_settings, CHUNK), threads)
     except OutOfRange as error:
         raise out_of_range(error, bars, spec) from None
     return Sweep(bars, spec, fill, equity, facts[:, 0], facts[:, 1])

@@ -11,13 +11,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LINES, BRANCHES = 95.0, 90.0
 # with the JIT off a kernel is a hundred times slower: what runs long there and reaches no other line is left out
+MARKET = (
+    *("simulate", "quanta", "parity", "order_life", "rules_loop", "bad_input", "record", "compiled", "execution"),
+    *("panel_equal", "margin", "short", "shift", "rules_breakers", "rules_bars", "chance", "money_parity", "level3"),
+)
 KERNEL_TESTS = (
     "tests/kernels",
-    *(f"tests/market/test_market_{name}.py" for name in ("simulate", "quanta", "parity", "order_life", "rules_loop")),
-    *(
-        f"tests/market/test_market_{name}.py"
-        for name in ("bad_input", "record", "compiled", "execution", "panel_equal")
-    ),
+    *(f"tests/market/test_market_{name}.py" for name in MARKET),
     "-k",
     "not way_of_driving",
 )

@@ -70,8 +70,8 @@ def index_draws(n: int, *, block: float, draws: int, seed: int) -> Iterator[Ints
         InputError: fewer than two dates, a block shorter than one bar, or no draws.
     """
     _require(n, block, draws)
-    for uniforms, starts in _random(n, block, draws, seed):
-        yield block_rows(uniforms, starts, 1.0 / block)
+    for rng, many in _streams(n, block, draws, seed):
+        yield block_rows(rng.random((many, n)), rng.integers(0, n, (many, n)), 1.0 / block)
 
 
 def count_draws(n: int, *, block: float, draws: int, seed: int) -> Iterator[Floats]:
@@ -88,17 +88,16 @@ def count_draws(n: int, *, block: float, draws: int, seed: int) -> Iterator[Floa
 @functools.lru_cache(maxsize=1)
 def _kept(n: int, block: float, draws: int, seed: int) -> tuple[NDArray[np.uint16], ...]:
     """Return C in chunks, kept for the next call: gate 2 and the interval beside it ask for the same draws."""
-    return tuple(block_counts(*random, 1.0 / block) for random in _random(n, block, draws, seed))
+    return tuple(
+        block_counts(rng.bit_generator, many, n, 1.0 / block)  # type: ignore[arg-type]
+        for rng, many in _streams(n, block, draws, seed)
+    )
 
 
-def _random(n: int, block: float, draws: int, seed: int) -> Iterator[tuple[Floats, Ints]]:
-    """Yield the uniforms and starting dates of each chunk; the uniforms are overwritten by those of the next."""
-    memory = np.empty((min(CHUNK, draws), n))
+def _streams(n: int, block: float, draws: int, seed: int) -> Iterator[tuple[np.random.Generator, int]]:
+    """Yield the generator of each chunk and how many draws it makes: uniforms first, then starting dates."""
     for chunk, start in enumerate(range(0, draws, CHUNK)):
-        rng = generator(seed, "stationary", n, repr(float(block)), draws, chunk)
-        uniforms = memory[: min(CHUNK, draws - start)]
-        rng.random(out=uniforms)
-        yield uniforms, rng.integers(0, n, uniforms.shape)
+        yield generator(seed, "stationary", n, repr(float(block)), draws, chunk), min(CHUNK, draws - start)
 
 
 def _require(n: int, block: float, draws: int) -> None:

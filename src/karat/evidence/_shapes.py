@@ -189,6 +189,9 @@ class Case:
         """Return the family's series on the case's dates (n, m), NaN where there is none, and the selected's column."""
         out = np.full((len(self.dates), len(self.trials)), np.nan)
         for k, trial in enumerate(self.trials):
+            if np.array_equal(self.dates, trial.dates):
+                out[:, k] = getattr(trial, column)
+                continue
             _, mine, its = np.intersect1d(self.dates, trial.dates, assume_unique=True, return_indices=True)
             out[mine, k] = getattr(trial, column)[its]
         return out, [trial.id for trial in self.trials].index(self.selected)

@@ -343,3 +343,17 @@ def test_a_verdict_without_trials_is_refused_and_too_little_data_says_how_much_m
     long = judge(case(n=600, horizon_bars=20))
     assert check_of(long, 0, "test dates").passed
     assert check_of(long, 0, "independent horizons").note == "400 more dates would be enough"
+
+
+@pytest.mark.parametrize("edge", [-0.1, 0.0, 0.05, 0.15])
+def test_5_figures_that_are_left_out_change_nothing_else(edge: float) -> None:
+    whole, short = judge(case(edge=edge)), judge(case(edge=edge, printed=False))
+    assert (short.outcome, short.reason, short.net_excess_interval) == (
+        whole.outcome,
+        whole.reason,
+        whole.net_excess_interval,
+    )
+    for mine, its in zip(short.gates, whole.gates, strict=True):
+        assert (mine.passed, mine.p_value, mine.statistic) == (its.passed, its.p_value, its.statistic)
+        assert set(mine.checks) <= set(its.checks)
+    assert len(short.gates[2].checks) < len(whole.gates[2].checks)

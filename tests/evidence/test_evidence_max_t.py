@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from karat.core import InputError
-from karat.evidence import max_t
+from karat.evidence import max_t, max_t_exceeds
 from karat.evidence._draws import index_draws
 from karat.evidence._max_t import _small_sample
 
@@ -201,3 +201,16 @@ def test_bad_input_is_named(change: dict[str, object], message: str) -> None:
     series, selected = given_.pop("series"), given_.pop("selected")
     with pytest.raises(InputError, match=message):
         max_t(series, selected, **given_)
+
+
+def test_what_surely_exceeds_a_level_does_and_the_rest_is_near_it_or_below() -> None:
+    rng = np.random.default_rng(5)
+    for k in range(60):
+        series = rng.normal(0.08 * (k % 3), 1.0, (150, 3))
+        series[:k, 0] = np.nan if k % 2 else series[:k, 0]
+        found = max_t(series, 0, block=3.0, draws=400, seed=k)
+        for level in (0.01, 0.1, found.p_value, found.p_unadjusted):
+            surely = max_t_exceeds(series[:, 0], level, block=3.0, draws=400, seed=k)
+            assert surely == (found.p_unadjusted > level)
+            assert found.p_value > level or not surely
+    assert not max_t_exceeds(np.zeros(30), 0.01, block=2.0, draws=200, seed=1)

@@ -39,7 +39,7 @@ from karat.evidence._intervals import (
     sharpe_interval,
 )
 from karat.evidence._judge import judge
-from karat.evidence._max_t import MaxT, max_t
+from karat.evidence._max_t import MaxT, max_t, max_t_exceeds
 from karat.evidence._multiplicity import METHODS, Mcs, Spa, adjust_p, mcs, reality_check, spa, stepm
 from karat.evidence._nested import ClarkWest, GiacominiWhite, clark_west_test, giacomini_white
 from karat.evidence._pbo import Pbo, pbo_cscv
@@ -153,6 +153,7 @@ __all__ = [
     "log_loss_classes",
     "matched_excess",
     "max_t",
+    "max_t_exceeds",
     "mcs",
     "min_track_record",
     "pbo_cscv",

@@ -28,6 +28,7 @@ from karat.kernels import block_counts, block_rows
 
 CHUNK: Final = 250
 """Draws made at a time: 250 draws of 2500 dates are 5 MB of counts."""
+_MOST: Final = int(np.iinfo(np.uint16).max)  # dates for which the kernel counts
 KEPT: Final = 2**25
 """Counts that are kept for a second use: 64 MB, so 10,000 draws of 3,355 dates."""
 
@@ -70,35 +71,44 @@ def index_draws(n: int, *, block: float, draws: int, seed: int) -> Iterator[Ints
         InputError: fewer than two dates, a block shorter than one bar, or no draws.
     """
     _require(n, block, draws)
-    for uniforms, starts in _random(n, block, draws, seed):
-        yield block_rows(uniforms, starts, 1.0 / block)
+    for rng, many in _streams(n, block, draws, seed):
+        yield block_rows(rng.random((many, n)), rng.integers(0, n, (many, n)), 1.0 / block)
 
 
 def count_draws(n: int, *, block: float, draws: int, seed: int) -> Iterator[Floats]:
     """Yield C in chunks: how often each draw takes each date, (at most 250, n) float64 whole numbers."""
     _require(n, block, draws)
-    if n * draws <= KEPT and n <= np.iinfo(np.uint16).max:
+    if n * draws <= KEPT and n <= _MOST:
         yield from (counts.astype(np.float64) for counts in _kept(n, float(block), draws, seed))
-        return
-    for rows in index_draws(n, block=block, draws=draws, seed=seed):
-        flat = rows + np.arange(len(rows), dtype=np.int64)[:, None] * n
+    else:
+        yield from fresh_counts(n, block=block, draws=draws, seed=seed)
+
+
+def fresh_counts(n: int, *, block: float, draws: int, seed: int) -> Iterator[Floats]:
+    """Yield what `count_draws` yields, each chunk made when it is asked for: for who may stop early."""
+    _require(n, block, draws)
+    for rng, many in _streams(n, block, draws, seed):
+        if n <= _MOST:
+            yield block_counts(rng.bit_generator, many, n, 1.0 / block).astype(np.float64)  # type: ignore[arg-type]
+            continue
+        rows = block_rows(rng.random((many, n)), rng.integers(0, n, (many, n)), 1.0 / block)
+        flat = rows + np.arange(many, dtype=np.int64)[:, None] * n
         yield np.bincount(flat.ravel(), minlength=rows.size).reshape(rows.shape).astype(np.float64)
 
 
 @functools.lru_cache(maxsize=1)
 def _kept(n: int, block: float, draws: int, seed: int) -> tuple[NDArray[np.uint16], ...]:
     """Return C in chunks, kept for the next call: gate 2 and the interval beside it ask for the same draws."""
-    return tuple(block_counts(*random, 1.0 / block) for random in _random(n, block, draws, seed))
+    return tuple(
+        block_counts(rng.bit_generator, many, n, 1.0 / block)  # type: ignore[arg-type]
+        for rng, many in _streams(n, block, draws, seed)
+    )
 
 
-def _random(n: int, block: float, draws: int, seed: int) -> Iterator[tuple[Floats, Ints]]:
-    """Yield the uniforms and starting dates of each chunk; the uniforms are overwritten by those of the next."""
-    memory = np.empty((min(CHUNK, draws), n))
+def _streams(n: int, block: float, draws: int, seed: int) -> Iterator[tuple[np.random.Generator, int]]:
+    """Yield the generator of each chunk and how many draws it makes: uniforms first, then starting dates."""
     for chunk, start in enumerate(range(0, draws, CHUNK)):
-        rng = generator(seed, "stationary", n, repr(float(block)), draws, chunk)
-        uniforms = memory[: min(CHUNK, draws - start)]
-        rng.random(out=uniforms)
-        yield uniforms, rng.integers(0, n, uniforms.shape)
+        yield generator(seed, "stationary", n, repr(float(block)), draws, chunk), min(CHUNK, draws - start)
 
 
 def _require(n: int, block: float, draws: int) -> None:

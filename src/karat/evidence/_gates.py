@@ -84,7 +84,7 @@ def _tested(case: Case, number: int, column: Literal["skill", "money"], overlap:
         unstored=case.counted_only,
         overlap=overlap,
     )
-    notes = skill_notes(case) if number == 1 else money_notes(case)
+    notes = (skill_notes if number == 1 else money_notes)(case) if case.printed else ()
     return _gate(
         number,
         test.p_value <= level,

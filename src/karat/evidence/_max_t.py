@@ -29,7 +29,7 @@ from typing import Final
 import numpy as np
 
 from karat.core import InputError
-from karat.evidence._draws import CHUNK, count_draws
+from karat.evidence._draws import CHUNK, count_draws, fresh_counts
 from karat.evidence._shapes import Floats
 
 MIN_OVERLAP: Final = 20
@@ -114,6 +114,31 @@ def max_t(
         block=block,
         draws=draws,
     )
+
+
+def max_t_exceeds(series: Floats, level: float, *, block: float, draws: int, seed: int) -> bool:
+    """Return whether the p-value of `max_t` with the same draws is surely above `level`, whatever else was tried.
+
+    `series` (n,) is the selected one. Draws are made only until it is sure: an adjusted p is never below the unadjusted
+    one, and for that a draw counts whose resampled mean exceeds the mean by mean / c, which needs no spread. False says
+    nothing. `overlap` is 1 and margins are wide against rounding, so that True is never wrong. NaN rows are left out.
+
+    Example:
+        >>> max_t_exceeds(-np.arange(50.0), 0.05, block=2.0, draws=1000, seed=1)
+        True
+    """
+    values = series[np.isfinite(series)]
+    n = len(values)
+    if n < 2 or np.ptp(values) == 0:
+        return False
+    hits, wanted = 0, level * (draws + 1.0)
+    mean, size = float(values.mean()), float(np.abs(values).max())
+    bound = mean + mean / _small_sample(n, block, 1) + 1e-9 * size
+    for counts in fresh_counts(n, block=block, draws=draws, seed=seed):
+        hits += int((counts @ values / n >= bound).sum())
+        if 1.0 + hits > wanted + 1e-6:
+            return True
+    return False
 
 
 def _require(series: Floats, selected: int, unstored: int, overlap: int) -> None:

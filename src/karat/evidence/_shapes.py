@@ -128,6 +128,7 @@ class Case:
     loss, baseline_loss (n,): mean pinball loss per date, fraction; None leaves the printed comparison out. NaN allowed.
     baseline_name, skill_baseline_name (None: the same one), delay_bars: for the words of the verdict.
     seed, draws: of the bootstrap.
+    printed: whether figures that stand beside the gates and never decide are computed; the verdict is the same.
     net_at_capital (n,): net with the impact of orders at the declared capital; None: not evaluated, and the note why.
     """
 
@@ -156,6 +157,7 @@ class Case:
     delay_bars: int = 1
     net_at_capital: Floats | None = None
     capital_note: str = ""
+    printed: bool = True
 
     def __post_init__(self) -> None:
         _require_dates("dates", self.dates)
@@ -189,6 +191,9 @@ class Case:
         """Return the family's series on the case's dates (n, m), NaN where there is none, and the selected's column."""
         out = np.full((len(self.dates), len(self.trials)), np.nan)
         for k, trial in enumerate(self.trials):
+            if np.array_equal(self.dates, trial.dates):
+                out[:, k] = getattr(trial, column)
+                continue
             _, mine, its = np.intersect1d(self.dates, trial.dates, assume_unique=True, return_indices=True)
             out[mine, k] = getattr(trial, column)[its]
         return out, [trial.id for trial in self.trials].index(self.selected)

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from karat.core import DataError, iso
 from karat.data import LEVELS, MEDIAN, Forecast, horizon_bars
+from karat.kernels import increasing
 from karat.portfolio._positions import Positions
 from karat.portfolio._spec import PolicySpec
 
@@ -53,9 +54,12 @@ def to_positions(forecast: Forecast, spec: PolicySpec | None = None) -> Position
     """
     spec = spec or PolicySpec()
     bars = horizon_bars(forecast.horizon)
-    ts, row = np.unique(forecast.ts, return_inverse=True)
     names, column = np.unique(forecast.instrument, return_inverse=True)
-    _check_once(forecast, row * len(names) + column)
+    if len(names) == 1 and increasing(forecast.ts):  # nothing to sort
+        ts, row = forecast.ts, np.arange(len(forecast.ts))
+    else:
+        ts, row = np.unique(forecast.ts, return_inverse=True)
+        _check_once(forecast, row * len(names) + column)
     decisions = np.zeros((len(ts), len(names)))
     decisions[row, column] = decide(forecast.quantiles, bars, spec) / np.bincount(row, minlength=len(ts))[row]
     weights = limit_gross(net_overlaps(decisions, bars), spec.gross_cap)

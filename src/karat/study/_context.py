@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +85,7 @@ class Run:
         """Bars in a year: what the study says, else 252 (365 where trading never stops) over the bar's length."""
         return years_bars(self.config, self.dataset.panel)
 
-    @property
+    @cached_property
     def venue(self) -> Venue:
         """The policy and market everybody trades through."""
         return venue_of(self.config, self.dataset.panel)

@@ -9,7 +9,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -59,13 +59,22 @@ class Scored:
         return date_means(self.dates, self.forecast.ts, self.losses[column].to_numpy())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Venue:
     """What turns forecasts into money: bars, policy and market, the same for everybody."""
 
     panel: Panel
     policy: PolicySpec
     market: MarketSpec
+    _bars: dict[tuple[int, int], Bars] = field(default_factory=dict, init=False, repr=False)
+
+    def bars_between(self, first_ns: int, last_ns: int) -> Bars:
+        """Return the panel's bars between two instants, both included; made once for all forecasts of a fold."""
+        span = first_ns, last_ns
+        if span not in self._bars:
+            inside = self.panel.frame.filter(pl.col("ts").is_between(first_ns, last_ns))
+            self._bars[span] = bars_from_panel(Panel(inside, self.panel.calendar, self.panel.provenance))
+        return self._bars[span]
 
 
 def merge_folds(forecasts: Sequence[Forecast]) -> Forecast:
@@ -115,7 +124,7 @@ def score(name: str, forecast: Forecast, labels: pl.DataFrame, venue: Venue) -> 
 def trade(forecast: Forecast, venue: Venue, *, delay: int = 0, cost_factor: float = 1.0) -> Simulation:
     """Return the simulated account of a forecast's positions over its own dates."""
     positions = to_positions(forecast, venue.policy)
-    bars = _bars_between(venue.panel, np.unique(forecast.ts))
+    bars = venue.bars_between(int(forecast.ts.min()), int(forecast.ts.max()))
     spec = venue.market.model_copy(
         update={
             "delay_bars": venue.market.delay_bars + delay,
@@ -146,12 +155,9 @@ def _scale(forecast: Forecast) -> np.ndarray:
 
 def date_means(dates: np.ndarray, ts: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return (d,) the mean of `values` over the rows of each date; NaN where a date has none."""
+    if np.array_equal(dates, ts):
+        return values + 0.0
     at = np.searchsorted(dates, ts)
     counts = np.bincount(at, minlength=len(dates))
     sums = np.bincount(at, weights=values, minlength=len(dates))
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-
-
-def _bars_between(panel: Panel, dates: np.ndarray) -> Bars:
-    inside = panel.frame.filter(pl.col("ts").is_between(int(dates[0]), int(dates[-1])))
-    return bars_from_panel(Panel(inside, panel.calendar, panel.provenance))

@@ -19,7 +19,7 @@ import numpy as np
 
 from karat.core import content_hash, derive_seed, generator
 from karat.data import Panel
-from karat.evidence import TrialSeries, block_length, judge, max_t, spend_alpha
+from karat.evidence import TrialSeries, block_length, judge, max_t, max_t_exceeds, spend_alpha
 from karat.kernels import sharpe
 from karat.study._history import connected, fingerprints
 from karat.study._score import Scored
@@ -115,9 +115,11 @@ def _skill_passes(
     """Return whether gate 1 would pass, from the same test as the gate's."""
     matrix = np.column_stack([item.skill for item in trials])
     place = [item.id for item in trials].index(tried.series.id)
+    level, draws = spend_alpha(config.verdict.alpha / 2.0, opening), config.verdict.draws
     block = block_length(matrix[:, place], 1)
-    found = max_t(matrix, place, block=block, draws=config.verdict.draws, seed=seed)
-    return found.p_value <= spend_alpha(config.verdict.alpha / 2.0, opening)
+    if max_t_exceeds(matrix[:, place], level, block=block, draws=draws, seed=seed):
+        return False
+    return max_t(matrix, place, block=block, draws=draws, seed=seed).p_value <= level
 
 
 def _settings(who: _Researcher, kind: CampaignConfig, study: int, seed: int) -> list[Candidate]:

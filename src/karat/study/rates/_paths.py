@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import math
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -55,11 +56,10 @@ def shocks(rng: np.random.Generator, days: int, instruments: int = 1, correlatio
 
 def garch(z: Floats) -> Floats:
     """Return (T, N) h of the shocks."""
-    h = np.empty_like(z)
-    h[0] = 1.0
-    for t in range(1, len(z)):
-        h[t] = (1.0 - _ALPHA - _BETA) + (_ALPHA * z[t - 1] ** 2 + _BETA) * h[t - 1]
-    return h
+    factor = _ALPHA * z**2 + _BETA
+    rest = 1.0 - _ALPHA - _BETA
+    paths = [accumulate(column, lambda h, f: rest + f * h, initial=1.0) for column in factor[:-1].T.tolist()]
+    return np.ascontiguousarray(np.array([list(path) for path in paths]).T)
 
 
 def sigmas(z: Floats) -> Floats:

@@ -6,14 +6,15 @@ baselines are the real ones, fitted on Train for Valid and again, on what is kno
 
 Invariants:
 1. The candidate with the lowest primary loss on Valid is selected; Test takes no part in that.
-2. The naive verdict looks at the same money: the best Sharpe ratio on Test, a t-test, nothing counted.
+2. Figures that stand beside the gates and never decide are left out: `Case.printed`, losses on Test.
+3. The naive verdict looks at the same money: the best Sharpe ratio on Test, a t-test, nothing counted.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -49,13 +50,17 @@ _FITTED: Final = 378
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A world laid out for forecasters and market: table, bars, and which days select and which judge."""
+    """A world laid out for forecasters and market: table, bars, and which days select and which judge.
+
+    inputs: those of a run of days, made once for all candidates.
+    """
 
     world: World
     table: Table
     venue: Venue
     valid: np.ndarray
     test: np.ndarray
+    inputs: dict[tuple[int, int], Inputs] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,11 +160,9 @@ def baselines_on(stage: Stage, days: np.ndarray) -> dict[str, Scored]:
 
 
 def scored(stage: Stage, name: str, forecast: Forecast) -> Scored:
-    """Return a forecast with its primary loss and its account, as a study scores it."""
+    """Return a forecast with its account, as a study scores it; without losses, which no gate reads."""
     days = np.searchsorted(stage.world.ts, np.unique(forecast.ts))
-    values = _ahead(stage, days)
-    losses = pl.DataFrame({"ts": forecast.ts, "pinball": pinball(values, forecast.quantiles[:, INNER], LEVELS[INNER])})
-    return Scored(name, forecast.horizon, forecast, values, losses, trade(forecast, stage.venue))
+    return Scored(name, forecast.horizon, forecast, _ahead(stage, days), pl.DataFrame(), trade(forecast, stage.venue))
 
 
 def tried_against(item: Scored, baselines: Mapping[str, Scored], rival: str, trial: str) -> Tried:
@@ -191,10 +194,9 @@ def case_of(stage: Stage, chosen: Scored, tried: Tried, trials: tuple[TrialSerie
         alpha=settings.alpha,
         min_sharpe=settings.min_sharpe,
         draws=settings.draws,
-        loss=chosen.by_date("pinball"),
-        baseline_loss=tried.rival.by_date("pinball"),
         baseline_name=baseline.name,
         skill_baseline_name=tried.rival.name,
+        printed=False,
     )
 
 
@@ -247,8 +249,11 @@ def _cut(stage: Stage, days: np.ndarray) -> tuple[Table, np.ndarray]:
 
 
 def _inputs(stage: Stage, days: np.ndarray) -> Inputs:
-    table, rows = _cut(stage, days)
-    return Inputs(table, rows, "1d")
+    span = int(days[0]), int(days[-1])  # days without a gap
+    if span not in stage.inputs:
+        table, rows = _cut(stage, days)
+        stage.inputs[span] = Inputs(table, rows, "1d")
+    return stage.inputs[span]
 
 
 def _view(stage: Stage, kind: type[Train] | type[Valid], days: np.ndarray) -> Any:

@@ -17,13 +17,13 @@ from karat.study import Workspace
 from karat.study.rates import CalibrationConfig, NoEdge, Planted, _run, rates, read_calibration, run_worlds
 from karat.study.rates._effect import cost_bps, effect_for, gross_sharpe
 from karat.study.rates._paths import YEAR, ar1, garch, real_returns, shocks
-from karat.study.rates._play import choose, forecast_of, lay_out, money_rival, naive_verdict, play, scored
+from karat.study.rates._play import choose, forecast_of, lay_out, naive_verdict, play, scored, shown_in_money
 from karat.study.rates._run import Calibration
 from karat.study.rates._worlds import POLICY, World, make_world
 
 ROOT = Path(__file__).parents[2]
 DAYS = {"train": 300, "valid": 260, "test": 520}
-WORLDS = ("sign_flips", "permutation", "resampled", "garch", "volatility", "costs", "drift")
+WORLDS = ("sign_flips", "permutation", "resampled", "garch", "volatility", "costs", "drift", "drift_search")
 
 
 def small(**changes: Any) -> CalibrationConfig:
@@ -202,12 +202,12 @@ def test_1_selection_takes_the_lowest_loss_on_valid_and_never_test() -> None:
     config = small()
     world = make_world(config, config.planted[0], 0)
     stage = lay_out(world)
-    chosen, rival = choose(stage, world.candidates), money_rival(stage)
+    chosen, rival = choose(stage, world.candidates), shown_in_money(stage)
     assert world.candidates[chosen].real
     other = world.returns.copy()
     other[stage.test[0] + 1 :] *= -1.0
     turned = lay_out(World(world.days, other, world.candidates, world.market, world.edge))
-    assert (choose(turned, world.candidates), money_rival(turned)) == (chosen, rival)
+    assert (choose(turned, world.candidates), shown_in_money(turned)) == (chosen, rival)
     assert stage.valid[-1] + 1 < stage.test[0]
 
 
@@ -380,7 +380,7 @@ def test_a_whole_study_is_run_data_to_verdict(
     place = Workspace.at(tmp_path / "workspace")
     given = read_calibration(tmp_path / "c.yaml")
     one, two = run_worlds(given, place, worlds=2, progress=quiet)
-    assert {"outcome", "gates", "p_values", "naive", "money_baseline"} <= set(one)
-    assert one["p_values"] != two["p_values"], "each world has a market of its own"
+    assert {"outcome", "gates", "p_values", "naive", "money_baseline", "shown_on_valid"} <= set(one)
+    assert one["net_excess_sharpe"] != two["net_excess_sharpe"], "each world has a market of its own"
     assert list(place.scratch.iterdir()) == []
     assert not place.ledger.exists(), "no world is part of another's family"

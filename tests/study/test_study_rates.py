@@ -14,7 +14,17 @@ from conftest import InlineExecutor
 from karat.core import ConfigError, InputError, Interrupted
 from karat.kernels import sharpe
 from karat.study import Workspace
-from karat.study.rates import CalibrationConfig, NoEdge, Planted, _run, rates, read_calibration, run_worlds
+from karat.study.rates import (
+    CalibrationConfig,
+    NoEdge,
+    Planted,
+    _run,
+    rates,
+    read_calibration,
+    read_finished,
+    run_campaigns,
+    run_worlds,
+)
 from karat.study.rates._effect import cost_bps, effect_for, gross_sharpe
 from karat.study.rates._paths import YEAR, ar1, garch, real_returns, shocks
 from karat.study.rates._play import choose, forecast_of, lay_out, naive_verdict, play, scored, shown_in_money
@@ -246,6 +256,25 @@ def test_1_worlds_are_dealt_out_in_turn_and_more_keep_the_first(here: None, tmp_
         run_worlds(given, place, worlds=1, kinds=["stron"], progress=quiet)
 
 
+def test_2_a_measurement_in_parts_is_read_as_one_and_stops_before_a_gap(here: None, tmp_path: Path) -> None:
+    given, place = (
+        Calibration(small(campaigns=[{"name": "tries", "settings": 2, "studies": 1}])),
+        Workspace.at(tmp_path),
+    )
+    assert read_finished(given, place) == ([], [])
+    parts = run_worlds(given, place, worlds=2, kinds=["coin"], progress=quiet)
+    parts += run_worlds(given, place, worlds=1, kinds=["strong"], progress=quiet)
+    tried = run_campaigns(given, place, campaigns=1, progress=quiet)
+    assert read_finished(given, place) == (parts, tried)
+    assert read_finished(given, place, kinds=["planted"]) == (parts[2:], [])
+    before = set(place.worlds.iterdir())
+    run_worlds(given, place, worlds=5, kinds=["coin"], progress=quiet)
+    second = {name: value for name, value in parts[1].items() if name not in ("kind", "number")}
+    (gone,) = (path for path in before if json.loads(path.read_text(encoding="utf-8")) == second)
+    gone.unlink()
+    assert [line["number"] for line in read_finished(given, place, kinds=["coin"])[0]] == [0]
+
+
 def test_2_finished_worlds_are_not_made_again_and_broken_ones_are(
     here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,6 +313,7 @@ def line(kind: str, outcome: str, *, real: bool = True, naive: bool = False, **m
     gates = {"valid": True, "skill": passed, "money": passed, "sturdy": True}
     p_values = {"skill": 0.001, "money": 0.001 if passed else 0.03}
     facts = {"kind": kind, "number": 0, "outcome": outcome, "gates": gates, "p_values": p_values}
+    facts["shown_on_valid"] = "cash" if real else "last_sign"
     return {**facts, "real": real, "naive": naive, **more}
 
 
@@ -300,6 +330,7 @@ def test_rates_count_what_they_say() -> None:
     assert coin["outcomes"] == {"accepted": 1, "rejected": 3, "indistinguishable": 0, "invalid": 0}
     assert (coin["gates"]["skill"]["count"], coin["gates"]["valid"]["count"], coin["naive"]["count"]) == (1, 4, 1)
     assert found["no_edge"]["worlds"] == 4
+    assert (coin["shown_on_valid"]["count"], strong["shown_on_valid"]["count"]) == (0, 1)
     assert coin["at_whole_alpha"]["count"] == 4, "0.03 is below 0.05 times 6 over pi squared"
     assert (strong["selected_real"]["count"], strong["false_rejection"]["count"]) == (3, 1)
     assert strong["false_rejection"]["of"] == 3, "rejecting what is worth nothing is right"

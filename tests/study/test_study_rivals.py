@@ -177,7 +177,11 @@ def test_a_search_finds_the_drift_and_is_not_accepted() -> None:
 
 
 @pytest.mark.req("EVAL-23")
-def test_a_study_records_what_valid_showed_before_test_opens(quick: Place, tmp_path: Any) -> None:
+def test_a_study_records_what_valid_showed_before_test_opens_and_holds_to_it(
+    quick: Place, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: set[str] = set()
+    monkeypatch.setattr(_judge, "hardest_in_money", lambda *given: used.add(given[2]) or hardest_in_money(*given))
     frame = prices(1000).drop("signal")
     rise = pl.Series(np.exp(0.004 * np.arange(len(frame))))
     frame = frame.with_columns(pl.col(name) * rise for name in ("open", "high", "low", "close"))
@@ -189,6 +193,7 @@ def test_a_study_records_what_valid_showed_before_test_opens(quick: Place, tmp_p
     verdict = result.manifest["verdict"]
     assert (verdict["money_baseline"], verdict["money_comparison"]) == (shown["baseline"], "risk")
     assert verdict["outcome"] != "accepted"
+    assert used == {shown["baseline"]}
 
 
 @pytest.mark.req("EVAL-23", "REP-02")

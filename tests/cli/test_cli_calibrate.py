@@ -71,6 +71,19 @@ def test_a_table_with_bounds_and_the_campaigns(tmp_path: Path, inline_worlds: No
     assert lines[-1] == "share [bounds], each one-sided at 95 %; for a gate the share that passed it"
 
 
+def test_parts_are_reported_together(tmp_path: Path, inline_worlds: None) -> None:
+    path, out = write(tmp_path), tmp_path / "out.jsonl"
+    for kind, worlds in (("coin", 2), ("strong", 1)):
+        karat("calibrate", path, "--kind", kind, "--worlds", worlds, "-w", tmp_path / "w")
+    said = karat("calibrate", path, "--finished", "--out", out, "-w", tmp_path / "w", "--json")
+    assert [(line["kind"], line["number"]) for line in said.facts["lines"]] == [("coin", 0), ("coin", 1), ("strong", 0)]
+    head = json.loads(out.read_text(encoding="utf-8").splitlines()[0])
+    assert head["command"].endswith("--finished")
+    wrong = karat("calibrate", path, "--finished", "--worlds", 3, "-w", tmp_path / "w")
+    assert wrong.code == 2
+    assert "nothing is made; leave out --worlds and --campaigns" in wrong.err
+
+
 def test_only_one_kind_and_the_files_own_number(tmp_path: Path, inline_worlds: None) -> None:
     said = karat("calibrate", write(tmp_path, worlds=2), "--kind", "no_edge", "-w", tmp_path / "w", "--json")
     assert [line["kind"] for line in said.facts["lines"]] == ["coin", "drift"]

@@ -122,6 +122,30 @@ def test_4_indistinguishable_names_what_is_lacking_and_what_could_have_been_seen
     assert "earns more than the best baseline" in no_money.reason
 
 
+@pytest.mark.parametrize(
+    ("comparison", "earning", "beyond"),
+    [
+        ("cash", "earns more than cash after costs (p = ", "of model 0 over cash is below"),
+        (
+            "share",
+            "earns more after costs than what it shares with garch_t (p = ",
+            "beyond what it shares with garch_t",
+        ),
+        ("risk", "earns more than garch_t after costs at the same risk (p = ", "of model 0 over garch_t is below"),
+    ],
+)
+def test_the_words_and_the_facts_say_what_money_was_compared_with(comparison: str, earning: str, beyond: str) -> None:
+    facts = {"comparison": comparison, "baseline_name": "cash" if comparison == "cash" else "garch_t"}
+    accepted = judge(case(**facts, skill_baseline_name="ewma"))
+    assert accepted.outcome == "accepted"
+    assert earning in accepted.reason
+    assert earning in judge(case(edge=0.01, skill=0.2, **facts)).reason
+    assert beyond in judge(case(edge=-0.1, **facts)).reason
+    said = accepted.to_dict()
+    assert (said["money_baseline"], said["money_comparison"]) == (facts["baseline_name"], comparison)
+    assert said["skill_baseline"] == "ewma"
+
+
 def test_4_fragile_when_only_the_last_gate_fails() -> None:
     verdict = judge(case(net_double_cost=np.full(1200, -1e-4) + np.tile([1e-5, -1e-5], 600)))
     assert verdict.outcome == "indistinguishable"

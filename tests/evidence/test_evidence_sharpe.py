@@ -17,6 +17,7 @@ from karat.evidence import (
     detectable_sharpe,
     dsr,
     expected_max_sharpe,
+    hedged_excess,
     matched_excess,
     min_track_record,
     psr,
@@ -121,9 +122,38 @@ def test_matched_excess_is_capped_and_leaves_flat_series_alone() -> None:
     assert np.isnan(gap).tolist() == [k == 3 for k in range(100)]
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10_000), st.floats(-3.0, 3.0))
+def test_hedged_excess_is_what_a_regression_leaves_and_never_pays_for_being_short(seed: int, slope: float) -> None:
+    rng = np.random.default_rng(seed)
+    base = rng.normal(0.001, 0.01, 300)
+    net = 0.0005 + slope * base + rng.normal(0.0, 0.01, 300)
+    line = stats.linregress(base, net)
+    got = hedged_excess(net, base)
+    if line.slope > 0:
+        assert got.mean() == pytest.approx(line.intercept, abs=1e-12), "Jensen's alpha"
+        assert np.corrcoef(got, base)[0, 1] == pytest.approx(0.0, abs=1e-9)
+    else:
+        assert (got == net).all()
+
+
+def test_hedged_excess_of_copies_flat_series_and_gaps() -> None:
+    base = np.random.default_rng(1).normal(0.01, 0.01, 100)
+    assert (hedged_excess(3.7 * base, base) == 0.0).all(), "not the rounding of a drift"
+    assert (hedged_excess(np.zeros(100), base) == 0.0).all()
+    assert (hedged_excess(base, np.full(100, 0.1)) == base).all()
+    assert np.isnan(hedged_excess(np.full(3, np.nan), np.zeros(3))).all()
+    gap = hedged_excess(np.where(np.arange(100) == 3, np.nan, base), base[::-1])
+    assert np.isnan(gap).tolist() == [k == 3 for k in range(100)]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (
+            lambda: hedged_excess(np.zeros(3), np.zeros(2)),
+            r"baseline_net: got 'shape \(2,\)'; allowed: \(3,\): as net",
+        ),
         (lambda: psr(0.1, 1), "n: got 1; allowed: 2 or more periods"),
         (lambda: expected_max_sharpe(0.5, 1.0), "trials: got 0.5; allowed: 1 or more"),
         (lambda: expected_max_sharpe(2, -1.0), "variance: got -1.0; allowed: 0 or more"),

@@ -14,16 +14,26 @@ from conftest import InlineExecutor
 from karat.core import ConfigError, InputError, Interrupted
 from karat.kernels import sharpe
 from karat.study import Workspace
-from karat.study.rates import CalibrationConfig, NoEdge, Planted, _run, rates, read_calibration, run_worlds
+from karat.study.rates import (
+    CalibrationConfig,
+    NoEdge,
+    Planted,
+    _run,
+    rates,
+    read_calibration,
+    read_finished,
+    run_campaigns,
+    run_worlds,
+)
 from karat.study.rates._effect import cost_bps, effect_for, gross_sharpe
 from karat.study.rates._paths import YEAR, ar1, garch, real_returns, shocks
-from karat.study.rates._play import choose, forecast_of, lay_out, money_rival, naive_verdict, play, scored
+from karat.study.rates._play import choose, forecast_of, lay_out, naive_verdict, play, scored, shown_in_money
 from karat.study.rates._run import Calibration
 from karat.study.rates._worlds import POLICY, World, make_world
 
 ROOT = Path(__file__).parents[2]
 DAYS = {"train": 300, "valid": 260, "test": 520}
-WORLDS = ("sign_flips", "permutation", "resampled", "garch", "volatility", "costs", "drift")
+WORLDS = ("sign_flips", "permutation", "resampled", "garch", "volatility", "costs", "drift", "drift_search")
 
 
 def small(**changes: Any) -> CalibrationConfig:
@@ -202,12 +212,12 @@ def test_1_selection_takes_the_lowest_loss_on_valid_and_never_test() -> None:
     config = small()
     world = make_world(config, config.planted[0], 0)
     stage = lay_out(world)
-    chosen, rival = choose(stage, world.candidates), money_rival(stage)
+    chosen, rival = choose(stage, world.candidates), shown_in_money(stage)
     assert world.candidates[chosen].real
     other = world.returns.copy()
     other[stage.test[0] + 1 :] *= -1.0
     turned = lay_out(World(world.days, other, world.candidates, world.market, world.edge))
-    assert (choose(turned, world.candidates), money_rival(turned)) == (chosen, rival)
+    assert (choose(turned, world.candidates), shown_in_money(turned)) == (chosen, rival)
     assert stage.valid[-1] + 1 < stage.test[0]
 
 
@@ -244,6 +254,25 @@ def test_1_worlds_are_dealt_out_in_turn_and_more_keep_the_first(here: None, tmp_
     assert [line["kind"] for line in only] == ["strong", "strong"]
     with pytest.raises(InputError, match="kinds: got 'stron'; allowed: no_edge, planted, whole, coin, strong; did you"):
         run_worlds(given, place, worlds=1, kinds=["stron"], progress=quiet)
+
+
+def test_2_a_measurement_in_parts_is_read_as_one_and_stops_before_a_gap(here: None, tmp_path: Path) -> None:
+    given, place = (
+        Calibration(small(campaigns=[{"name": "tries", "settings": 2, "studies": 1}])),
+        Workspace.at(tmp_path),
+    )
+    assert read_finished(given, place) == ([], [])
+    parts = run_worlds(given, place, worlds=2, kinds=["coin"], progress=quiet)
+    parts += run_worlds(given, place, worlds=1, kinds=["strong"], progress=quiet)
+    tried = run_campaigns(given, place, campaigns=1, progress=quiet)
+    assert read_finished(given, place) == (parts, tried)
+    assert read_finished(given, place, kinds=["planted"]) == (parts[2:], [])
+    before = set(place.worlds.iterdir())
+    run_worlds(given, place, worlds=5, kinds=["coin"], progress=quiet)
+    second = {name: value for name, value in parts[1].items() if name not in ("kind", "number")}
+    (gone,) = (path for path in before if json.loads(path.read_text(encoding="utf-8")) == second)
+    gone.unlink()
+    assert [line["number"] for line in read_finished(given, place, kinds=["coin"])[0]] == [0]
 
 
 def test_2_finished_worlds_are_not_made_again_and_broken_ones_are(
@@ -284,6 +313,7 @@ def line(kind: str, outcome: str, *, real: bool = True, naive: bool = False, **m
     gates = {"valid": True, "skill": passed, "money": passed, "sturdy": True}
     p_values = {"skill": 0.001, "money": 0.001 if passed else 0.03}
     facts = {"kind": kind, "number": 0, "outcome": outcome, "gates": gates, "p_values": p_values}
+    facts["shown_on_valid"] = "cash" if real else "last_sign"
     return {**facts, "real": real, "naive": naive, **more}
 
 
@@ -300,6 +330,7 @@ def test_rates_count_what_they_say() -> None:
     assert coin["outcomes"] == {"accepted": 1, "rejected": 3, "indistinguishable": 0, "invalid": 0}
     assert (coin["gates"]["skill"]["count"], coin["gates"]["valid"]["count"], coin["naive"]["count"]) == (1, 4, 1)
     assert found["no_edge"]["worlds"] == 4
+    assert (coin["shown_on_valid"]["count"], strong["shown_on_valid"]["count"]) == (0, 1)
     assert coin["at_whole_alpha"]["count"] == 4, "0.03 is below 0.05 times 6 over pi squared"
     assert (strong["selected_real"]["count"], strong["false_rejection"]["count"]) == (3, 1)
     assert strong["false_rejection"]["of"] == 3, "rejecting what is worth nothing is right"
@@ -380,7 +411,7 @@ def test_a_whole_study_is_run_data_to_verdict(
     place = Workspace.at(tmp_path / "workspace")
     given = read_calibration(tmp_path / "c.yaml")
     one, two = run_worlds(given, place, worlds=2, progress=quiet)
-    assert {"outcome", "gates", "p_values", "naive", "money_baseline"} <= set(one)
-    assert one["p_values"] != two["p_values"], "each world has a market of its own"
+    assert {"outcome", "gates", "p_values", "naive", "money_baseline", "shown_on_valid"} <= set(one)
+    assert one["net_excess_sharpe"] != two["net_excess_sharpe"], "each world has a market of its own"
     assert list(place.scratch.iterdir()) == []
     assert not place.ledger.exists(), "no world is part of another's family"

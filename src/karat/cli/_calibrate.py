@@ -26,6 +26,9 @@ def calibrate(
         typer.Option(help="Only this kind, or no_edge, planted, whole; may be repeated."),
     ] = None,
     campaigns: Annotated[int, typer.Option(min=0, help="Campaigns of an automated researcher, of each kind.")] = 0,
+    finished: Annotated[
+        bool, typer.Option("--finished", help="Make nothing; report all that is finished in the workspace.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Write machine, date, command and rates as JSON lines.")] = None,
     workspace: WorkspaceDir = None,
     json: Json = False,
@@ -34,15 +37,21 @@ def calibrate(
     """Measure how often the verdict is wrong; the same command resumes one that was stopped."""
     with errors(as_json=json, debug=debug):
         say("reading the calibration")
-        from karat.study import Workspace, rates, read_calibration, run_campaigns, run_worlds
+        from karat.core import InputError
+        from karat.study import Workspace, rates, read_calibration, read_finished, run_campaigns, run_worlds
 
         given, place = read_calibration(study), Workspace.at(workspace)
+        if finished and (worlds is not None or campaigns):
+            raise InputError("finished", True, why="nothing is made", fix="leave out --worlds and --campaigns")
         count = given.config.worlds if worlds is None else worlds
-        command = _command(study, worlds, kind or (), campaigns, out)
+        command = [*_command(study, worlds, kind or (), campaigns, out), *(("--finished",) if finished else ())]
         resume = shlex.join([*command, *(("--workspace", str(workspace)) if workspace else ())])
-        with ProgressReporter() as progress:
-            lines = run_worlds(given, place, worlds=count, kinds=kind or (), progress=progress, resume=resume)
-            tried = run_campaigns(given, place, campaigns=campaigns, progress=progress, resume=resume)
+        if finished:
+            lines, tried = read_finished(given, place, kinds=kind or ())
+        else:
+            with ProgressReporter() as progress:
+                lines = run_worlds(given, place, worlds=count, kinds=kind or (), progress=progress, resume=resume)
+                tried = run_campaigns(given, place, campaigns=campaigns, progress=progress, resume=resume)
         found = rates(given.config, lines, tried)
         if out is not None:
             _write(out, shlex.join(command), given.config.name, found)

@@ -28,7 +28,7 @@ DELAY_GATED_FROM_BARS: Final = 5
 QUESTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("valid", "Could anything have leaked, is the run reproducible, is there enough data?"),
     ("skill", "Does the selected forecaster know something about location that the best honest baseline does not?"),
-    ("money", "Is it worth more after costs than the best baseline through the same policy at the same risk?"),
+    ("money", "Is it worth more after costs than cash, than its share of any baseline, than one that Valid showed?"),
     ("sturdy", "Does it survive being hurt?"),
 )
 _NOT_EVALUATED: Final = ("neighbouring parameters", "regimes")

@@ -54,6 +54,9 @@ def judge(case: Case) -> Verdict:
         net_excess_sharpe=excess.estimate,
         net_excess_interval=(excess.lower, excess.upper),
         detectable_sharpe=detectable,
+        skill_baseline=case.rival_in_skill,
+        money_baseline=case.baseline_name,
+        money_comparison=case.comparison,
     )
 
 
@@ -71,18 +74,18 @@ def _net_excess(case: Case) -> Interval:
 
 def _outcome(case: Case, gates: tuple[Gate, Gate, Gate, Gate], excess: Interval) -> tuple[Outcome, str]:
     valid, skill, money, sturdy = gates
-    name, other = case.chosen.name, case.baseline_name
+    name = case.chosen.name
     if not valid.passed:
         return "invalid", f"Invalid: nothing can be concluded about {name}; gate 0 {valid.reason}."
     if skill.passed and money.passed and sturdy.passed:
         return "accepted", (
             f"Accepted, provisionally: {name} knows something about location that {case.rival_in_skill} does not"
-            f" (p = {skill.p_value:.4g}), earns more than {other} after costs at the same risk"
+            f" (p = {skill.p_value:.4g}), {case.earning}"
             f" (p = {money.p_value:.4g}) and survives being hurt. No frozen forward days exist yet."
         )
     if excess.upper < case.min_sharpe:
         return "rejected", (
-            f"Rejected: with 95 % confidence the net excess Sharpe of {name} over {other} is below"
+            f"Rejected: with 95 % confidence the net excess Sharpe of {name} {case.beyond} is below"
             f" {excess.upper:.2f} a year, less than the {case.min_sharpe:g} that would be worth having."
         )
     return "indistinguishable", _undecided(case, skill, money, sturdy)
@@ -97,6 +100,5 @@ def _undecided(case: Case, skill: Gate, money: Gate, sturdy: Gate) -> str:
         what = f"that it knows more about location than {case.rival_in_skill}"
         lacking.append(f"{what} (p = {skill.p_value:.4g}, needed {skill.threshold})")
     if not money.passed:
-        what = f"that it earns more than {case.baseline_name} after costs at the same risk"
-        lacking.append(f"{what} (p = {money.p_value:.4g}, needed {money.threshold})")
+        lacking.append(f"that it {case.earning} (p = {money.p_value:.4g}, needed {money.threshold})")
     return f"Indistinguishable: of {name} it is not shown {' nor '.join(lacking)}."

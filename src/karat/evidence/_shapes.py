@@ -20,6 +20,7 @@ from karat.core import InputError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Comparison = Literal["cash", "share", "risk"]
 Outcome = Literal["invalid", "rejected", "indistinguishable", "accepted"]
 
 PRINTED: Final = "printed, never deciding"
@@ -69,6 +70,8 @@ class Verdict:
     `alpha` is the level of the whole study and `alpha_spent` the level of each of gates 1 and 2 at this opening.
     Sharpe ratios are annual. `net_excess_interval` is the two-sided 90 % interval, so that its upper end is the
     one-sided 95 % bound. `detectable_sharpe` is what this much data could have shown at 80 % power.
+    `skill_baseline` and `money_baseline` are those that gates 1 and 2 found hardest to beat, "cash" among the latter;
+    `money_comparison` says how (see `Case.comparison`).
     """
 
     outcome: Outcome
@@ -84,6 +87,9 @@ class Verdict:
     net_excess_interval: tuple[float, float]
     detectable_sharpe: float
     forward_days: int = 0
+    skill_baseline: str = ""
+    money_baseline: str = ""
+    money_comparison: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, ready for JSON."""
@@ -97,7 +103,7 @@ class TrialSeries:
     """What one trial left behind on the test dates: one row per date, panels averaged over instruments first.
 
     `dates` (n,) int64 UTC ns, strictly increasing; `skill` (n,) Clark-West terms, no unit; `money` (n,) net excess
-    simple returns per bar at the baseline's risk. NaN marks a date without a value.
+    simple returns per bar over the baseline, or cash, over which it shows least. NaN marks a date without a value.
     """
 
     id: str
@@ -123,10 +129,12 @@ class Case:
     horizon_bars, bars_per_year: bars of the label's horizon, bars in a year.
     guards: gate 0's checks made elsewhere; False invalidates, None is printed.
     dates (n,): the test dates; net, net_double_cost, net_delayed, baseline_net (n,): net simple returns per bar of the
-        selected forecaster (at one and two times the costs, and entered later) and of the best baseline; no NaN.
+        selected forecaster (at one and two times the costs, and entered later) and of the baseline; no NaN.
     seed_sharpes: annual net Sharpe of every seed, NaN for one that never trades; empty for a deterministic forecaster.
     loss, baseline_loss (n,): mean pinball loss per date, fraction; None leaves the printed comparison out. NaN allowed.
     baseline_name, skill_baseline_name (None: the same one), delay_bars: for the words of the verdict.
+    comparison: what the selected trial's money series is. `cash`: its net returns. `share`: what is left of them after
+        its share of the baseline's (`hedged_excess`). `risk`: the excess at the baseline's risk (`matched_excess`).
     seed, draws: of the bootstrap.
     printed: whether figures that stand beside the gates and never decide are computed; the verdict is the same.
     net_at_capital (n,): net with the impact of orders at the declared capital; None: not evaluated, and the note why.
@@ -154,6 +162,7 @@ class Case:
     baseline_loss: Floats | None = None
     baseline_name: str = "the best baseline"
     skill_baseline_name: str | None = None
+    comparison: Comparison = "risk"
     delay_bars: int = 1
     net_at_capital: Floats | None = None
     capital_note: str = ""
@@ -181,6 +190,21 @@ class Case:
     def rival_in_skill(self) -> str:
         """The name of the baseline that gate 1 compares with."""
         return self.skill_baseline_name or self.baseline_name
+
+    @property
+    def earning(self) -> str:
+        """What gate 2 tests, in words that follow the model's name."""
+        return {
+            "cash": "earns more than cash after costs",
+            "share": f"earns more after costs than what it shares with {self.baseline_name}",
+            "risk": f"earns more than {self.baseline_name} after costs at the same risk",
+        }[self.comparison]
+
+    @property
+    def beyond(self) -> str:
+        """Over what the net excess Sharpe ratio is taken, in words."""
+        others = {"cash": "over cash", "share": f"beyond what it shares with {self.baseline_name}"}
+        return others.get(self.comparison, f"over {self.baseline_name}")
 
     @property
     def counted_only(self) -> int:

@@ -28,6 +28,7 @@ from karat.kernels import kurtosis, sharpe, skewness, volatility
 EULER_GAMMA: Final = 0.5772156649015329
 MATCH_CAP: Final = 10.0
 """Largest factor by which a series is scaled to another's risk: a nearly flat one must not be blown up without end."""
+_ROUNDING: Final = 1e-12
 
 
 def psr(sharpe_ratio: float, n: int, *, benchmark: float = 0.0, skew: float = 0.0, raw_kurtosis: float = 3.0) -> float:
@@ -169,9 +170,7 @@ def matched_excess(net: Floats, baseline_net: Floats, *, cap: float = MATCH_CAP)
         >>> matched_excess(np.array([0.02, -0.02]), np.array([0.01, -0.01])).tolist()
         [0.0, 0.0]
     """
-    net, baseline_net = np.asarray(net, dtype=np.float64), np.asarray(baseline_net, dtype=np.float64)
-    if net.shape != baseline_net.shape or net.ndim != 1:
-        raise InputError("baseline_net", f"shape {baseline_net.shape}", allowed=f"{net.shape}: as net, one dimension")
+    net, baseline_net = _two(net, baseline_net)
     if not cap > 0:
         raise InputError("cap", cap, allowed="a positive number")
     both = np.isfinite(net) & np.isfinite(baseline_net)
@@ -179,6 +178,40 @@ def matched_excess(net: Floats, baseline_net: Floats, *, cap: float = MATCH_CAP)
         return net - baseline_net
     mine, its = (volatility(series[both], periods_per_year=1.0, ddof=0) for series in (net, baseline_net))
     return min(its / mine, cap) * net - baseline_net
+
+
+def hedged_excess(net: Floats, baseline_net: Floats) -> Floats:
+    """Return the net returns less their share of the baseline's, (n,) simple returns per bar.
+
+    net - max(b, 0) x baseline_net, with b = covariance / variance of the baseline over the whole series: the mean is
+    Jensen's alpha (1968), but a position against the baseline is not paid for. What is left of a multiple of the
+    baseline is 0 exactly. A baseline that never moves has no share. NaN in either gives NaN there. Known only after the
+    last bar: for judging, never for trading. See docs/decisions/009-power-of-the-gates.md.
+
+    Raises:
+        InputError: different shapes.
+
+    Example:
+        >>> hedged_excess(np.array([0.02, -0.02, 0.01]), np.array([0.01, -0.01, 0.005])).tolist()
+        [0.0, 0.0, 0.0]
+    """
+    net, baseline_net = _two(net, baseline_net)
+    both = np.isfinite(net) & np.isfinite(baseline_net)
+    gaps = np.where(both, 0.0, np.nan)
+    if not both.any() or np.ptp(baseline_net[both]) == 0:
+        return net + gaps
+    mine, its = (series[both] - series[both].mean() for series in (net, baseline_net))
+    left = net - max(float(mine @ its) / float(its @ its), 0.0) * baseline_net
+    if np.ptp(left[both]) <= _ROUNDING * np.ptp(net[both]):
+        return gaps
+    return np.asarray(left)
+
+
+def _two(net: Floats, baseline_net: Floats) -> tuple[Floats, Floats]:
+    net, baseline_net = np.asarray(net, dtype=np.float64), np.asarray(baseline_net, dtype=np.float64)
+    if net.shape != baseline_net.shape or net.ndim != 1:
+        raise InputError("baseline_net", f"shape {baseline_net.shape}", allowed=f"{net.shape}: as net, one dimension")
+    return net, baseline_net
 
 
 def _spread(sharpe_ratio: float, skew: float, raw_kurtosis: float) -> float:

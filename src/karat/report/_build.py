@@ -37,7 +37,7 @@ def build(story: Story) -> Document:
         ("Run", story.run_id),
         ("Finished", re.sub(r"\.\d+Z$", "Z", story.created)),
         ("Selected", story.selected),
-        ("Baseline to beat in money", story.baseline),
+        ("Hardest to beat in money", story.baseline),
         ("Primary horizon", story.primary_horizon),
     ]
     return Document(

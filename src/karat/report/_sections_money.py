@@ -12,7 +12,9 @@ _NO_MONEY = "The run did not reach the point where positions are simulated."
 
 def money(story: Story) -> Section:
     """Return equity, the risk table and the way from gross to net by cost and by instrument."""
-    lead = "Is it worth more after costs than the best baseline through the same policy?"
+    lead = (
+        "Is it worth more after costs than cash, than what it shares with a baseline, and than one that Valid showed?"
+    )
     blocks: list[Block] = [equity_chart(story.equity) if story.equity else absent("Equity", _NO_MONEY)]
     blocks.append(_risk(story) if story.risk else absent("Profit and risk", _NO_MONEY))
     blocks += [cost_chart(story.costs), _costs(story.costs)] if story.costs else [absent("Costs", _NO_MONEY)]

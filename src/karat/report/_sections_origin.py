@@ -13,7 +13,7 @@ _TERMS = (
     ("CRPS", "distance between the whole forecast distribution and the outcome; twice the pinball over all quantiles"),
     ("Log loss, Brier", "scores of the nine signed return classes"),
     ("PIT", "the forecast probability of an outcome at most as large as the one that came; uniform if honest"),
-    ("Net excess Sharpe", "Sharpe of returns after costs over the best baseline, both at the baseline's volatility"),
+    ("Net excess Sharpe", "Sharpe of returns after costs over cash, a baseline's share, or a baseline: the hardest"),
     ("bp", "basis point, one hundredth of a per cent"),
 )
 

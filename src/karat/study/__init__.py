@@ -18,7 +18,15 @@ from karat.study._result import RunResult
 from karat.study._run import run
 from karat.study._story import write_report
 from karat.study._workspace import Workspace
-from karat.study.rates import Calibration, CalibrationConfig, rates, read_calibration, run_campaigns, run_worlds
+from karat.study.rates import (
+    Calibration,
+    CalibrationConfig,
+    rates,
+    read_calibration,
+    read_finished,
+    run_campaigns,
+    run_worlds,
+)
 
 __all__ = [
     "GUARDS",
@@ -40,6 +48,7 @@ __all__ = [
     "prepare_dataset",
     "rates",
     "read_calibration",
+    "read_finished",
     "read_study",
     "reproduce",
     "run",

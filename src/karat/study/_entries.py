@@ -87,9 +87,14 @@ def record_selection(run: Run, selection: Selection) -> None:
         "declaration": declaration(run.config),
         "trial": selection.trial,
         "model": [chosen.name, dict(chosen.params)],
-        "money_baseline": dict(selection.money_baseline),
+        "shown_on_valid": shown_facts(selection),
     }
     run.ledger.append_once(f"freeze:{run.plan.run_id}", "freeze", payload)
+
+
+def shown_facts(selection: Selection) -> dict[str, dict[str, Any]]:
+    """Return by horizon the baseline that `Valid` shows to be worth something, or cash, and the p-value."""
+    return {horizon: {"baseline": name, "p_value": p} for horizon, (name, p) in selection.shown.items()}
 
 
 def open_tests(run: Run) -> None:

@@ -2,14 +2,13 @@
 
 Invariants:
 1. `select` reads forecasts of selection folds only; the candidate with the lowest primary loss is frozen.
-2. For money the baseline with the highest net Sharpe on `Valid` has to be beaten, for skill every baseline: a trial's
-   series is the one against the baseline over which it shows least.
+2. What has to be beaten is what `_rivals` says: a trial's series are those of the comparisons in which it shows least.
 3. `score_tests` treats candidates and baselines alike; what is kept in memory does not grow with their number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,14 +16,14 @@ import polars as pl
 
 from karat.core import InputError
 from karat.data import horizon_bars
-from karat.evidence import Case, Check, TrialSeries, Verdict, judge, matched_excess
+from karat.evidence import Case, Check, TrialSeries, Verdict, judge
 from karat.kernels import sharpe
 from karat.market import Capacity, Simulation, volumes_on, with_impact
 from karat.study._context import Run
 from karat.study._entries import record_series
 from karat.study._history import History, read_series, store_series, unstored
 from karat.study._plan import Entrant
-from karat.study._rivals import best_in_money, hardest
+from karat.study._rivals import SCALE, Rival, hardest_in_money, hardest_in_skill, shown_on_valid
 from karat.study._score import Scored, edges, score, trade
 
 LOSSES = ("pinball", "crps", "log_loss", "brier")
@@ -33,12 +32,14 @@ _DELAY_SHARE = 10  # gate 3 enters a tenth of the horizon later, at least one ba
 
 @dataclass(frozen=True)
 class Selection:
-    """What was chosen on `Valid`: losses[horizon][title], the frozen candidate, the one to beat in money."""
+    """What was chosen on `Valid`: losses[horizon][title], the frozen candidate, and shown[horizon]: the baseline
+    that is worth something there, or cash, with the p-value.
+    """
 
     losses: Mapping[str, Mapping[str, float]]
     selected: str
     trial: str
-    money_baseline: Mapping[str, str]
+    shown: Mapping[str, tuple[str, float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ class Summary:
     by_date: pl.DataFrame
     by_instrument: pl.DataFrame
     skill: np.ndarray
-    money: np.ndarray
+    money: Rival
     rival: str
 
 
@@ -62,6 +63,7 @@ class Tests:
     chosen: Scored
     skill_baseline: Scored
     money_baseline: Scored
+    money_rival: Rival
     hold: Scored
     double_cost: Simulation
     delayed: Simulation
@@ -73,12 +75,12 @@ class Tests:
 def select(run: Run) -> Selection:
     """Return the selection made on `Valid`."""
     losses: dict[str, dict[str, float]] = {}
-    money: dict[str, str] = {}
+    money: dict[str, tuple[str, float]] = {}
     for horizon in run.config.horizons:
         scored = {entrant.title: _scored(run, entrant, horizon, "select") for entrant in run.plan.entrants}
         losses[horizon] = {title: item.loss for title, item in scored.items()}
         names = [entrant.title for entrant in run.plan.baselines]
-        money[horizon] = best_in_money({title: _sharpe(run, scored[title].net) for title in names})
+        money[horizon] = shown_on_valid({title: scored[title].net for title in names})
     at_primary = losses[run.config.primary_horizon]
     best = min(run.plan.candidates, key=lambda entrant: at_primary[entrant.title])
     return Selection(losses, best.title, best.trial[run.config.primary_horizon], money)
@@ -113,12 +115,11 @@ def score_tests(run: Run, selection: Selection) -> Tests:
         full = {item.title: _scored(run, item, horizon, "test") for item in run.plan.baselines}
         for entrant in run.plan.entrants:
             item = full.get(entrant.title) or _scored(run, entrant, horizon, "test")
-            money_rival = full[selection.money_baseline[horizon]]
-            summaries.append(_summary(entrant, item, list(full.values()), money_rival))
+            summaries.append(_summary(entrant, item, full, selection.shown[horizon][0]))
             if horizon == primary and entrant.title == selection.selected:
-                kept |= {"chosen": item, "skill": full[summaries[-1].rival]}
-        if horizon == primary:
-            kept |= {"money": full[selection.money_baseline[horizon]], "hold": full["buy_and_hold"]}
+                rival = summaries[-1].money
+                kept |= {"chosen": item, "skill": full[summaries[-1].rival], "hold": full["buy_and_hold"]}
+                kept |= {"money": full[SCALE if rival.comparison == "cash" else rival.name]}
     chosen = kept["chosen"]
     delay = max(1, round(horizon_bars(primary) / _DELAY_SHARE))
     return Tests(
@@ -126,6 +127,7 @@ def score_tests(run: Run, selection: Selection) -> Tests:
         chosen=chosen,
         skill_baseline=kept["skill"],
         money_baseline=kept["money"],
+        money_rival=rival,
         hold=kept["hold"],
         double_cost=trade(chosen.forecast, run.venue, cost_factor=2.0),
         delayed=trade(chosen.forecast, run.venue, delay=delay),
@@ -141,7 +143,7 @@ def store_trials(run: Run, tests: Tests) -> None:
         if item.entrant.baseline:
             continue
         trial = item.entrant.trial[item.horizon]
-        columns = {"date": item.by_date["date"], "skill": item.skill, "money": item.money}
+        columns = {"date": item.by_date["date"], "skill": item.skill, "money": item.money.series}
         frame = pl.DataFrame(columns).with_columns(item.by_date.select(*LOSSES, "net"))
         record_series(run, trial, *store_series(run.workspace.series, trial, frame))
 
@@ -170,7 +172,8 @@ def judge_study(run: Run, selection: Selection, tests: Tests, history: History, 
         draws=settings.draws,
         loss=chosen.by_date("pinball"),
         baseline_loss=tests.skill_baseline.by_date("pinball"),
-        baseline_name=tests.money_baseline.name,
+        baseline_name=tests.money_rival.name,
+        comparison=tests.money_rival.comparison,
         skill_baseline_name=tests.skill_baseline.name,
         delay_bars=tests.delay_bars,
         net_at_capital=None if tests.capacity is None else tests.capacity.net_returns,
@@ -183,15 +186,15 @@ def _scored(run: Run, entrant: Entrant, horizon: str, role: str) -> Scored:
     return score(entrant.title, run.averaged(entrant, horizon, role), run.labels(horizon, role), run.venue)
 
 
-def _summary(entrant: Entrant, item: Scored, baselines: Sequence[Scored], money_rival: Scored) -> Summary:
+def _summary(entrant: Entrant, item: Scored, baselines: Mapping[str, Scored], shown: str) -> Summary:
     by_date = pl.DataFrame({"date": item.dates, **{name: item.by_date(name) for name in LOSSES}, "net": item.net})
     by_instrument = (
         item.losses.group_by("instrument")
         .agg(pl.len().alias("n"), *(pl.col(name).mean() for name in LOSSES))
         .sort("instrument")
     )
-    money = matched_excess(item.net, money_rival.net)
-    rival, skill = hardest(item, [baseline for baseline in baselines if baseline is not item])
+    money = hardest_in_money(item, baselines, shown)
+    rival, skill = hardest_in_skill(item, baselines)
     return Summary(entrant, item.horizon, by_date, by_instrument, skill, money, rival)
 
 

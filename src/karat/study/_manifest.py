@@ -10,6 +10,7 @@ from karat.data import Finding, Panel, Provenance
 from karat.evidence import Verdict
 from karat.study._cells import read_result
 from karat.study._context import Run
+from karat.study._entries import shown_facts
 from karat.study._environment import environment
 from karat.study._history import History
 from karat.study._judge import Selection, Tests
@@ -80,7 +81,7 @@ def _selection(selection: Selection) -> dict[str, Any]:
     return {
         "selected": selection.selected,
         "trial": selection.trial,
-        "money_baseline": dict(selection.money_baseline),
+        "shown_on_valid": shown_facts(selection),
         "valid_losses": {key: dict(value) for key, value in selection.losses.items()},
     }
 

@@ -1,35 +1,94 @@
-"""Which baseline a candidate has to beat: in money the best one on `Valid`, in skill the one hardest to beat.
+"""What a candidate has to beat: in skill every baseline, in money cash, every baseline, and one that Valid showed.
+
+Of several comparisons a trial's series is the one that shows least, its hardest: each has to be won (an
+intersection-union test, Berger 1982), so the least of them decides and no correction is due.
 
 Invariants:
-1. The baseline for money is chosen on `Valid` alone.
-2. The baseline for skill is the one over which the candidate shows least, whatever that is.
+1. Which baseline has to be beaten at the same risk is decided on `Valid` alone.
+2. Skill is measured at one scale for every baseline, that of `ewma`.
+3. Both are functions of accounts and forecasts; a study and a calibration call the same ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
+from scipy.special import stdtr
 
-from karat.study._score import Scored, skill_terms
+from karat.evidence import hedged_excess, matched_excess
+from karat.study._score import Scored, scale_of, skill_terms
+
+SCALE: Final = "ewma"
+"""The baseline whose scale gate 1 divides by, and whose account is cash: its median is zero, so it never trades."""
+CASH: Final = "cash"
+SHOWN: Final = 0.05
+"""Level at which `Valid` shows that a baseline is worth something, over all baselines together."""
 
 
-def best_in_money(worth: Mapping[str, float]) -> str:
-    """Return the baseline with the highest net Sharpe ratio; one that never traded is worth nothing, not less."""
-    return max(worth, key=lambda name: worth[name] if np.isfinite(worth[name]) else 0.0)
+@dataclass(frozen=True, eq=False)
+class Rival:
+    """The comparison that shows least: with whom, how (see `Case.comparison`), and its (d,) series on `Test`."""
+
+    name: str
+    comparison: Literal["cash", "share", "risk"]
+    series: np.ndarray
 
 
-def hardest(item: Scored, baselines: Sequence[Scored]) -> tuple[str, np.ndarray]:
+def shown_on_valid(nets: Mapping[str, np.ndarray]) -> tuple[str, float]:
+    """Return the best of the baselines if `Valid` shows that it earns more than cash, else cash; and the p-value.
+
+    nets: (v,) net simple returns per bar of each baseline on `Valid`. One-sided t-test of the best, adjusted for the
+    number of baselines that trade (Sidak): that the best of several did well by luck is what has to be ruled out.
+    """
+    found = {name: mean_above_zero(net) for name, net in nets.items() if np.ptp(net) > 0}
+    if not found:
+        return CASH, 1.0
+    best = min(found, key=lambda name: found[name])
+    p_value = 1.0 if found[best] >= 1.0 else -math.expm1(len(found) * math.log1p(-found[best]))
+    return (best if p_value <= SHOWN else CASH), p_value
+
+
+def hardest_in_money(item: Scored, baselines: Mapping[str, Scored], shown: str) -> Rival:
+    """Return the comparison in money in which a model shows least; shown: the baseline that `Valid` showed, or cash.
+
+    With cash: its net returns. With each baseline: what is left of them after its share of the baseline's. With the one
+    that `Valid` showed: the excess at the same risk.
+    """
+    others = {name: its for name, its in baselines.items() if its is not item}
+    rivals = [Rival(CASH, "cash", item.net)]
+    rivals += [
+        Rival(name, "share", hedged_excess(item.net, its.net)) for name, its in others.items() if np.ptp(its.net) > 0
+    ]
+    if shown in others:
+        rivals.append(Rival(shown, "risk", matched_excess(item.net, others[shown].net)))
+    return min(rivals, key=lambda rival: _shows(rival.series))
+
+
+def hardest_in_skill(item: Scored, baselines: Mapping[str, Scored]) -> tuple[str, np.ndarray]:
     """Return the baseline over which a model's skill is shown least, and its (d,) Clark-West terms against it.
 
     A baseline whose location is wrong is beaten by anything that does not share its mistake, so that beating one of
-    them proves nothing: the model has to beat each (an intersection-union test, Berger 1982).
+    them proves nothing: the model has to beat each.
     """
-    terms = {baseline.name: skill_terms(item, baseline) for baseline in baselines}
-
-    def shown(name: str) -> float:
-        spread = float(np.nanstd(terms[name]))
-        return float(np.nanmean(terms[name])) / spread if spread > 0 else 0.0
-
-    rival = min(terms, key=shown)
+    scale = scale_of(baselines[SCALE].forecast)
+    terms = {name: skill_terms(item, its, scale) for name, its in baselines.items() if its is not item}
+    rival = min(terms, key=lambda name: _shows(terms[name]))
     return rival, terms[rival]
+
+
+def mean_above_zero(values: np.ndarray) -> float:
+    """Return the p-value of a mean above zero for independent values (Student's t); 1 where they do not vary."""
+    spread = float(values.std(ddof=1))
+    if spread == 0:
+        return 1.0
+    return float(stdtr(len(values) - 1, -float(values.mean()) / spread * math.sqrt(len(values))))
+
+
+def _shows(series: np.ndarray) -> float:
+    """Return the mean in units of the standard deviation, 0 for a series that does not vary."""
+    spread = float(np.nanstd(series))
+    return float(np.nanmean(series)) / spread if spread > 0 else 0.0

@@ -135,20 +135,20 @@ def trade(forecast: Forecast, venue: Venue, *, delay: int = 0, cost_factor: floa
     return simulate(bars, positions.targets(), spec)
 
 
-def skill_terms(candidate: Scored, baseline: Scored) -> np.ndarray:
-    """Return (d,) Clark–West terms of the candidate's medians at the baseline's scale, averaged per date."""
-    base, median = baseline.forecast, candidate.forecast.quantiles[:, MEDIAN]
-    terms = clark_west(candidate.values, base.quantiles[:, MEDIAN], median, _scale(base))
-    return date_means(candidate.dates, candidate.forecast.ts, terms)
+def skill_terms(candidate: Scored, baseline: Scored, scale: np.ndarray) -> np.ndarray:
+    """Return (d,) Clark–West terms of the candidate's medians at a scale (n,) per forecast, averaged per date."""
+    base, median = baseline.forecast.quantiles[:, MEDIAN], candidate.forecast.quantiles[:, MEDIAN]
+    return date_means(candidate.dates, candidate.forecast.ts, clark_west(candidate.values, base, median, scale))
 
 
 def edges(forecast: Forecast) -> np.ndarray:
     """Return (n,) median over scale: what the policy turns into a direction."""
-    scale = _scale(forecast)
+    scale = scale_of(forecast)
     return np.asarray(np.divide(forecast.quantiles[:, MEDIAN], scale, out=np.zeros(len(scale)), where=scale > 0))
 
 
-def _scale(forecast: Forecast) -> np.ndarray:
+def scale_of(forecast: Forecast) -> np.ndarray:
+    """Return (n,) the distance of the 5 % and 95 % quantiles in units of a standard normal's, fraction."""
     inner = forecast.quantiles[:, INNER]
     return np.asarray((inner[:, -1] - inner[:, 0]) / _NORMAL_90)
 

@@ -62,7 +62,7 @@ def make_story(result: RunResult) -> Story:
     manifest, record = result.manifest, result.manifest.get("record", {})
     config, selection = manifest["config"], manifest["selection"]
     primary = config["primary_horizon"]
-    baseline = selection["money_baseline"][primary]
+    baseline = manifest["verdict"]["money_baseline"]
     return Story(
         title=config["name"],
         run_id=manifest["run_id"],

@@ -60,7 +60,7 @@ def _by_date(item: Summary) -> pl.DataFrame:
         model=pl.lit(item.entrant.title),
         horizon=pl.lit(item.horizon),
         skill=pl.Series(item.skill),
-        money=pl.Series(item.money),
+        money=pl.Series(item.money.series),
     )
 
 

@@ -7,7 +7,7 @@ the code of a study; only the forecasts and the returns are made here.
 
 from karat.study.rates._config import CalibrationConfig, CampaignConfig, NoEdge, Planted, Whole
 from karat.study.rates._rates import rates
-from karat.study.rates._run import Calibration, read_calibration, run_campaigns, run_worlds
+from karat.study.rates._run import Calibration, read_calibration, read_finished, run_campaigns, run_worlds
 
 __all__ = [
     "Calibration",
@@ -18,6 +18,7 @@ __all__ = [
     "Whole",
     "rates",
     "read_calibration",
+    "read_finished",
     "run_campaigns",
     "run_worlds",
 ]

@@ -34,8 +34,8 @@ from karat.study.rates._play import (
     choose,
     forecast_of,
     lay_out,
-    money_rival,
     scored,
+    shown_in_money,
     tried_against,
 )
 from karat.study.rates._worlds import CLAIM, Candidate, make_world, noise_signals, scale_of
@@ -49,7 +49,7 @@ class _Researcher:
 
     stage: Stage
     baselines: dict[str, Scored]
-    rival: str
+    shown: str
     spread: Floats
     marks: dict[str, set[str]] = field(default_factory=dict)
     trials: dict[str, list[TrialSeries]] = field(default_factory=dict)
@@ -80,7 +80,7 @@ def run_campaign(
 def _start(config: CalibrationConfig, seed: int) -> _Researcher:
     market = config.model_copy(update={"seed": seed})
     stage = lay_out(make_world(market, NoEdge(name="market", world="garch"), 0))
-    return _Researcher(stage, baselines_on(stage, stage.test), money_rival(stage), scale_of(stage.world.returns))
+    return _Researcher(stage, baselines_on(stage, stage.test), shown_in_money(stage), scale_of(stage.world.returns))
 
 
 def _reachable(config: CalibrationConfig, opening: int) -> bool:
@@ -94,7 +94,7 @@ def _one_study(
     """Return whether one more study ends in an acceptance."""
     found = _settings(who, kind, study, seed)
     entrants = [scored(who.stage, item.name, forecast_of(who.stage, item, who.stage.test)) for item in found]
-    tried = [tried_against(item, who.baselines, who.rival, f"{study}-{k}") for k, item in enumerate(entrants)]
+    tried = [tried_against(item, who.baselines, who.shown, f"{study}-{k}") for k, item in enumerate(entrants)]
     who.marks[str(study)] = set(fingerprints(_panel(who, kind, study), *_span(who)))
     who.trials[str(study)] = [item.series for item in tried]
     chosen = choose(who.stage, found)
@@ -104,7 +104,7 @@ def _one_study(
     trials = tuple(series for name in who.trials if name in family for series in who.trials[name])
     if not in_full and not _skill_passes(config, tried[chosen], trials, len(family), seed):
         return False
-    hearing = Hearing(who.baselines[who.rival], config.verdict, seed, len(family))
+    hearing = Hearing(who.baselines, config.verdict, seed, len(family))
     case = case_of(who.stage, entrants[chosen], tried[chosen], trials, hearing)
     return judge(case).outcome == "accepted"
 

@@ -40,11 +40,12 @@ class NoEdge(Config):
 
     world: `sign_flips`, `permutation`, `resampled`: of real returns; `garch`: simulated; `volatility`: forecasts know
     the true volatility; `costs`: forecasts know the direction and costs take exactly what it earns, `gross_sharpe`;
-    `drift`: prices rise with a Sharpe ratio of `drift_sharpe`. instruments, correlation: a panel, of `garch` only.
+    `drift`: prices rise with a Sharpe ratio of `drift_sharpe`, and forecasts know it; `drift_search`: the same prices,
+    and settings of any exposure, among which the search finds it. instruments, correlation: a panel, of `garch` only.
     """
 
     name: Name
-    world: Literal["sign_flips", "permutation", "resampled", "garch", "volatility", "costs", "drift"]
+    world: Literal["sign_flips", "permutation", "resampled", "garch", "volatility", "costs", "drift", "drift_search"]
     settings: int = Field(default=FEWEST_SETTINGS, ge=FEWEST_SETTINGS, le=1000)
     instruments: int = Field(default=1, ge=1, le=100)
     correlation: float = Field(default=0.3, ge=0, lt=1)

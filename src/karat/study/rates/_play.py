@@ -1,7 +1,7 @@
 """A world through the verdict: baselines fitted, candidates traded, one selected on Valid, the frozen one judged.
 
-Nothing is computed here a second way: forecasts become money by `trade`, skill by `hardest`, excess by
-`matched_excess`, and `judge` decides, all as in a study. Forecasts of candidates come from the world; the five
+Nothing is computed here a second way: forecasts become money by `trade`, what has to be beaten is
+what `_rivals` says, and `judge` decides, all as in a study. Forecasts of candidates come from the world; the five
 baselines are the real ones, fitted on Train for Valid and again, on what is known by then, for Test.
 
 Invariants:
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from scipy.special import ndtri, stdtr
+from scipy.special import ndtri
 
 from karat.data import (
     INNER,
@@ -35,11 +35,11 @@ from karat.data import (
     Train,
     Valid,
 )
-from karat.evidence import Case, TrialSeries, clark_west, judge, matched_excess, pinball, spend_alpha
+from karat.evidence import Case, TrialSeries, clark_west, judge, pinball, spend_alpha
 from karat.kernels import sharpe
 from karat.models import BASELINES, create
-from karat.study._rivals import best_in_money, hardest
-from karat.study._score import Scored, Venue, trade
+from karat.study._rivals import SCALE, Rival, hardest_in_money, hardest_in_skill, mean_above_zero, shown_on_valid
+from karat.study._score import Scored, Venue, scale_of, trade
 from karat.study.rates._config import JudgeConfig
 from karat.study.rates._paths import YEAR
 from karat.study.rates._worlds import POLICY, Candidate, World
@@ -65,17 +65,18 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Tried:
-    """A trial's series on Test and the baseline over which its skill is counted."""
+    """A trial's series on Test, the baseline over which its skill is counted, and its hardest comparison in money."""
 
     series: TrialSeries
     rival: Scored
+    money: Rival
 
 
 @dataclass(frozen=True, eq=False)
 class Hearing:
-    """What a verdict is given beside the series: the baseline for money, the settings, a seed, which opening it is."""
+    """What a verdict is given beside the series: the baselines, the settings, a seed, which opening it is."""
 
-    baseline: Scored
+    baselines: Mapping[str, Scored]
     settings: JudgeConfig
     seed: int
     opening: int = 1
@@ -84,13 +85,12 @@ class Hearing:
 def play(world: World, settings: JudgeConfig, seed: int) -> dict[str, Any]:
     """Return what the verdict and the naive one say of a world, ready for JSON."""
     stage = lay_out(world)
-    baselines, rival = baselines_on(stage, stage.test), money_rival(stage)
+    baselines, shown = baselines_on(stage, stage.test), shown_in_money(stage)
     chosen = choose(stage, world.candidates)
     entrants = [scored(stage, item.name, forecast_of(stage, item, stage.test)) for item in world.candidates]
-    tried = [tried_against(item, baselines, rival, str(k)) for k, item in enumerate(entrants)]
-    skill_rival = tried[chosen].rival
+    tried = [tried_against(item, baselines, shown, str(k)) for k, item in enumerate(entrants)]
     trials = tuple(item.series for item in tried)
-    hearing = Hearing(baselines[rival], settings, seed)
+    hearing = Hearing(baselines, settings, seed)
     verdict = judge(case_of(stage, entrants[chosen], tried[chosen], trials, hearing))
     said = verdict.to_dict()
     facts = {
@@ -98,13 +98,17 @@ def play(world: World, settings: JudgeConfig, seed: int) -> dict[str, Any]:
         "gates": {gate["name"]: gate["passed"] for gate in said["gates"]},
         "p_values": {gate["name"]: gate["p_value"] for gate in said["gates"] if gate["p_value"] is not None},
         "real": world.candidates[chosen].real,
-        "money_baseline": rival,
+        "shown_on_valid": shown,
+        "money_baseline": verdict.money_baseline,
+        "money_comparison": verdict.money_comparison,
         "net_excess_sharpe": said["net_excess_sharpe"],
         "detectable_sharpe": said["detectable_sharpe"],
         "naive": naive_verdict([item.net for item in entrants], settings.alpha),
     }
     if len(world.instruments) > 1:
-        facts["stacked"] = _stacked(entrants[chosen], skill_rival, len(entrants), settings.alpha)
+        facts["stacked"] = _stacked(
+            entrants[chosen], tried[chosen].rival, baselines[SCALE], settings.alpha, len(entrants)
+        )
     return facts
 
 
@@ -142,10 +146,9 @@ def choose(stage: Stage, candidates: Sequence[Candidate]) -> int:
     return int(np.argmin(losses))
 
 
-def money_rival(stage: Stage) -> str:
-    """Return the baseline that has to be beaten in money: the best one on Valid."""
-    found = baselines_on(stage, stage.valid)
-    return best_in_money({name: sharpe(item.net, periods_per_year=YEAR) for name, item in found.items()})
+def shown_in_money(stage: Stage) -> str:
+    """Return the baseline that has to be beaten at the same risk: the one that Valid shows, or cash."""
+    return shown_on_valid({name: item.net for name, item in baselines_on(stage, stage.valid).items()})[0]
 
 
 def baselines_on(stage: Stage, days: np.ndarray) -> dict[str, Scored]:
@@ -165,16 +168,16 @@ def scored(stage: Stage, name: str, forecast: Forecast) -> Scored:
     return Scored(name, forecast.horizon, forecast, _ahead(stage, days), pl.DataFrame(), trade(forecast, stage.venue))
 
 
-def tried_against(item: Scored, baselines: Mapping[str, Scored], rival: str, trial: str) -> Tried:
-    """Return what a candidate leaves in the family: skill over its hardest baseline, money over the chosen one."""
-    name, skill = hardest(item, list(baselines.values()))
-    money = matched_excess(item.net, baselines[rival].net)
-    return Tried(TrialSeries(trial, item.name, item.dates, skill, money), baselines[name])
+def tried_against(item: Scored, baselines: Mapping[str, Scored], shown: str, trial: str) -> Tried:
+    """Return what a candidate leaves in the family: its series in the comparisons in which it shows least."""
+    name, skill = hardest_in_skill(item, baselines)
+    money = hardest_in_money(item, baselines, shown)
+    return Tried(TrialSeries(trial, item.name, item.dates, skill, money.series), baselines[name], money)
 
 
 def case_of(stage: Stage, chosen: Scored, tried: Tried, trials: tuple[TrialSeries, ...], hearing: Hearing) -> Case:
     """Return the case of the chosen candidate among all trials of its family."""
-    settings, baseline = hearing.settings, hearing.baseline
+    settings, money = hearing.settings, tried.money
     return Case(
         selected=tried.series.id,
         trials=trials,
@@ -188,13 +191,14 @@ def case_of(stage: Stage, chosen: Scored, tried: Tried, trials: tuple[TrialSerie
         net=chosen.net,
         net_double_cost=trade(chosen.forecast, stage.venue, cost_factor=2.0).net_returns,
         net_delayed=trade(chosen.forecast, stage.venue, delay=1).net_returns,
-        baseline_net=baseline.net,
+        baseline_net=hearing.baselines[SCALE if money.comparison == "cash" else money.name].net,
         seed_sharpes=(),
         seed=hearing.seed,
         alpha=settings.alpha,
         min_sharpe=settings.min_sharpe,
         draws=settings.draws,
-        baseline_name=baseline.name,
+        baseline_name=money.name,
+        comparison=money.comparison,
         skill_baseline_name=tried.rival.name,
         printed=False,
     )
@@ -203,23 +207,14 @@ def case_of(stage: Stage, chosen: Scored, tried: Tried, trials: tuple[TrialSerie
 def naive_verdict(nets: Sequence[np.ndarray], alpha: float) -> bool:
     """Return whether the net returns (n,) with the best Sharpe ratio pass a t-test, as if nothing else was tried."""
     best = max(nets, key=lambda net: np.nan_to_num(sharpe(net, periods_per_year=YEAR), nan=-math.inf))
-    return _t_test(best) <= alpha
+    return mean_above_zero(best) <= alpha
 
 
-def _stacked(chosen: Scored, rival: Scored, trials: int, alpha: float) -> bool:
+def _stacked(chosen: Scored, rival: Scored, scale: Scored, alpha: float, trials: int) -> bool:
     """Return whether skill would be shown if every instrument's row counted as independent evidence (Sidak)."""
-    base = rival.forecast.quantiles
-    spread = (base[:, INNER][:, -1] - base[:, INNER][:, 0]) / (ndtri(0.95) - ndtri(0.05))
-    terms = clark_west(chosen.values, base[:, MEDIAN], chosen.forecast.quantiles[:, MEDIAN], spread)
-    return -math.expm1(trials * math.log1p(-_t_test(terms))) <= spend_alpha(alpha / 2.0, 1)
-
-
-def _t_test(values: np.ndarray) -> float:
-    """Return the p-value of a mean above zero for independent values; 1 where they do not vary."""
-    spread = float(values.std(ddof=1))
-    if spread == 0:
-        return 1.0
-    return float(stdtr(len(values) - 1, -float(values.mean()) / spread * math.sqrt(len(values))))
+    base, median = (item.forecast.quantiles[:, MEDIAN] for item in (rival, chosen))
+    terms = clark_west(chosen.values, base, median, scale_of(scale.forecast))
+    return -math.expm1(trials * math.log1p(-mean_above_zero(terms))) <= spend_alpha(alpha / 2.0, 1)
 
 
 def _ahead(stage: Stage, days: np.ndarray) -> np.ndarray:

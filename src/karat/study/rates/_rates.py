@@ -4,7 +4,8 @@ Invariants:
 1. Every rate carries how often and of how many, and two bounds, each one-sided at 95 % (Clopper and Pearson, 1934).
 2. False acceptance is counted over worlds without an edge, power and false rejection over worlds with one.
 3. A rejection is false only where what was selected is worth at least the minimum Sharpe ratio.
-4. `at_whole_alpha` is what would be accepted if each of gates 1 and 2 spent the whole level instead of half of it.
+4. `shown_on_valid` is how often a baseline had to be beaten at the same risk, as Valid showed it to be worth something.
+5. `at_whole_alpha` is what would be accepted if each of gates 1 and 2 spent the whole level instead of half of it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from karat.evidence import Rate, exact_rate, spend_alpha
+from karat.study._rivals import CASH
 from karat.study.rates._config import CalibrationConfig, Kind, Planted, Whole
 
 OUTCOMES: Final = ("accepted", "rejected", "indistinguishable", "invalid")
@@ -50,6 +52,7 @@ def _counted(lines: Sequence[Line], alpha: float) -> dict[str, Any]:
         "outcomes": {name: sum(line["outcome"] == name for line in lines) for name in OUTCOMES},
         "accepted": _share(lines, lambda line: line["outcome"] == "accepted").to_dict(),
         "gates": {name: _share(lines, lambda line, gate=name: line["gates"][gate] is True).to_dict() for name in GATES},
+        "shown_on_valid": _share(lines, lambda line: line["shown_on_valid"] != CASH).to_dict(),
         "at_whole_alpha": _share(lines, lambda line: _passes(line, spend_alpha(alpha, 1))).to_dict(),
         "naive": _share(lines, lambda line: line["naive"]).to_dict(),
     }

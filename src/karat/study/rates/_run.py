@@ -9,8 +9,9 @@ Invariants:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,39 @@ def run_campaigns(
     return _finish(given.config, tasks, workspace, _named(progress, "campaigns"), resume)
 
 
+def read_finished(
+    given: Calibration, workspace: Workspace, *, kinds: Sequence[str] = ()
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the lines of worlds and of campaigns that a workspace has, whatever commands made them; makes nothing.
+
+    Of each kind those numbered from 0 to the first one missing: of worlds that were stopped together the quick ones
+    are finished first, and must not be counted without the slow ones. kinds: as in `run_worlds`; with a name no
+    campaigns.
+
+    Raises:
+        InputError: an unknown kind.
+    """
+    code = content_hash(code_identity(()))
+    worlds = [line for kind in given.only(kinds) for line in _stored(given, kind, workspace, code)]
+    campaigns = () if kinds else given.config.campaigns
+    return worlds, [line for kind in campaigns for line in _stored(given, kind, workspace, code)]
+
+
+def _stored(
+    given: Calibration, kind: Kind | CampaignConfig, workspace: Workspace, code: str
+) -> Iterator[dict[str, Any]]:
+    for number in count():
+        task: Task = (
+            CampaignTask(given.config, kind, number)
+            if isinstance(kind, CampaignConfig)
+            else _world(given, kind, number, workspace)
+        )
+        facts = _read(_place(given.config, task, workspace, code))
+        if facts is None:
+            return
+        yield {"kind": kind.name, "number": number, **facts}
+
+
 def run_task(task: Task) -> dict[str, Any]:
     """Run one task; the function that executors call."""
     return task.run()
@@ -161,7 +195,7 @@ def _finish(
         return []
     progress(0, len(tasks))
     code, found = content_hash(code_identity(())), {}
-    places = [workspace.worlds / f"{_address(config, task, code)}.json" for task in tasks]
+    places = [_place(config, task, workspace, code) for task in tasks]
     missing = {}
     for place, task in zip(places, tasks, strict=True):
         kept = _read(place)
@@ -186,9 +220,10 @@ def _finish(
     return [{"kind": name, "number": number, **found[name, number]} for name, number in keys]
 
 
-def _address(config: CalibrationConfig, task: Task, code: str) -> str:
+def _place(config: CalibrationConfig, task: Task, workspace: Workspace, code: str) -> Path:
     study = task.study if isinstance(task, WorldTask) else None
-    return content_hash([_identity(config, task.kind, study), task.number, code])[:40]
+    address = content_hash([_identity(config, task.kind, study), task.number, code])[:40]
+    return workspace.worlds / f"{address}.json"
 
 
 def _read(place: Path) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ close of t earns r_{t+1}. A candidate's median and spread for r_{t+1} stand in r
 Invariants:
 1. A world is a function of (seed, kind, number) alone; the name of its kind takes no part.
 2. Without an edge no candidate is worth having after costs: its signal is independent of the signs of later returns,
-   or (`costs`) costs take in the long run what it earns, or (`drift`) it knows what buy and hold knows.
+   or (`costs`) costs take in the long run what it earns, or (`drift`, `drift_search`) it knows what buy and hold knows.
 3. Rows of candidates use their own and earlier days only, but for oracles, which know what their kind says.
 """
 
@@ -158,9 +158,7 @@ def _costs(rng: np.random.Generator, days: DaysConfig, kind: NoEdge) -> World:
 
 def _drift(rng: np.random.Generator, days: DaysConfig, kind: NoEdge) -> World:
     """Prices that rise for years; every forecast knows it and nothing else."""
-    z = shocks(rng, length(days))
-    sigma = sigmas(z)
-    returns = sigma * (z + kind.drift_sharpe / math.sqrt(YEAR))
+    returns = _rising(rng, days, kind)
     spread = scale_of(returns)
     signals = ar1(rng, length(days), 5.0, kind.settings)
     level = rng.uniform(0.5, 2.0, kind.settings) * CLAIM
@@ -169,6 +167,30 @@ def _drift(rng: np.random.Generator, days: DaysConfig, kind: NoEdge) -> World:
         for k in range(kind.settings)
     )
     return World(days, returns, candidates, MarketSpec(), False)
+
+
+def _drift_search(rng: np.random.Generator, days: DaysConfig, kind: NoEdge) -> World:
+    """The same prices; no forecast knows that they rise, but some settings happen to be long, and search finds them.
+
+    In turn a constant exposure, long or short, one that wanders over months and years, and a trend of months.
+    """
+    returns = _rising(rng, days, kind)
+    spread, candidates = scale_of(returns), []
+    for k in range(kind.settings):
+        level, months = rng.uniform(-1.0, 2.0), float(np.exp(rng.uniform(math.log(60.0), math.log(250.0))))
+        exposure = np.full_like(returns, level)
+        if k % 3 == 1:
+            exposure += ar1(rng, len(returns), months, 1)
+        elif k % 3 == 2:
+            exposure = own_past(returns, round(months))
+        name = f"{('constant', 'wandering', 'trend')[k % 3]}_{k}"
+        candidates.append(Candidate(name, CLAIM * spread * exposure, spread, False))
+    return World(days, returns, tuple(candidates), MarketSpec(), False)
+
+
+def _rising(rng: np.random.Generator, days: DaysConfig, kind: NoEdge) -> Floats:
+    z = shocks(rng, length(days))
+    return sigmas(z) * (z + kind.drift_sharpe / math.sqrt(YEAR))
 
 
 _Maker = Callable[[np.random.Generator, DaysConfig, NoEdge], World]
@@ -180,6 +202,7 @@ _NO_EDGE: Final[Mapping[str, _Maker]] = {
     "volatility": _volatility_known,
     "costs": _costs,
     "drift": _drift,
+    "drift_search": _drift_search,
 }
 
 

@@ -381,3 +381,20 @@ def test_5_figures_that_are_left_out_change_nothing_else(edge: float) -> None:
         assert (mine.passed, mine.p_value, mine.statistic) == (its.passed, its.p_value, its.statistic)
         assert set(mine.checks) <= set(its.checks)
     assert len(short.gates[2].checks) < len(whole.gates[2].checks)
+
+
+@pytest.mark.parametrize("edge", [-0.1, 0.0, 0.03, 0.05, 0.15])
+@pytest.mark.parametrize("seed", range(4))
+def test_5_draws_that_end_early_change_no_gate(edge: float, seed: int) -> None:
+    given = {"edge": edge, "seed": seed, "draws": 2000}
+    whole, short = judge(case(**given)), judge(case(**given, sure_above=0.03))
+    assert short.outcome == whole.outcome
+    for mine, its in zip(short.gates, whole.gates, strict=True):
+        assert mine.passed == its.passed
+        if mine.p_value is None and its.p_value is not None:
+            assert its.p_value > 0.03
+            assert mine.reason == "not shown: p is above 0.03"
+        else:
+            assert mine.p_value == its.p_value
+    if edge < 0:
+        assert short.gates[1].p_value is None

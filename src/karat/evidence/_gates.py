@@ -15,7 +15,7 @@ import numpy as np
 
 from karat.evidence._draws import block_length
 from karat.evidence._enough import enough_checks
-from karat.evidence._max_t import MaxT, max_t
+from karat.evidence._max_t import MaxT, max_t, max_t_exceeds
 from karat.evidence._printed import money_notes, skill_notes
 from karat.evidence._shapes import PRINTED, Case, Check, Floats, Gate
 from karat.evidence._sharpe import spend_alpha
@@ -75,10 +75,13 @@ def not_judged(number: int) -> Gate:
 def _tested(case: Case, number: int, column: Literal["skill", "money"], overlap: int) -> Gate:
     matrix, selected = case.matrix(column)
     level = level_of(case)
+    block = block_length(matrix[:, selected], case.horizon_bars)
+    if _surely_above(case, matrix[:, selected], level, block, overlap):
+        return _gate(number, False, f"not shown: p is above {case.sure_above:.4g}", f"p <= {level:.4g}")
     test = max_t(
         matrix,
         selected,
-        block=block_length(matrix[:, selected], case.horizon_bars),
+        block=block,
         draws=case.draws,
         seed=case.seed,
         unstored=case.counted_only,
@@ -94,6 +97,12 @@ def _tested(case: Case, number: int, column: Literal["skill", "money"], overlap:
         p_value=test.p_value,
         checks=(*_resampling(test), *notes),
     )
+
+
+def _surely_above(case: Case, series: Floats, level: float, block: float, overlap: int) -> bool:
+    if case.sure_above is None or overlap != 1:
+        return False
+    return max_t_exceeds(series, max(level, case.sure_above), block=block, draws=case.draws, seed=case.seed)
 
 
 def _words(test: MaxT, level: float, case: Case) -> str:

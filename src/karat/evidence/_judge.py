@@ -98,7 +98,12 @@ def _undecided(case: Case, skill: Gate, money: Gate, sturdy: Gate) -> str:
     lacking = []
     if not skill.passed:
         what = f"that it knows more about location than {case.rival_in_skill}"
-        lacking.append(f"{what} (p = {skill.p_value:.4g}, needed {skill.threshold})")
+        lacking.append(f"{what} ({_seen(skill)}needed {skill.threshold})")
     if not money.passed:
-        lacking.append(f"that it {case.earning} (p = {money.p_value:.4g}, needed {money.threshold})")
+        lacking.append(f"that it {case.earning} ({_seen(money)}needed {money.threshold})")
     return f"Indistinguishable: of {name} it is not shown {' nor '.join(lacking)}."
+
+
+def _seen(gate: Gate) -> str:
+    """Return the p-value in words, nothing where drawing ended before it was known."""
+    return "" if gate.p_value is None else f"p = {gate.p_value:.4g}, "

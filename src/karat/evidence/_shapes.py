@@ -137,6 +137,7 @@ class Case:
         its share of the baseline's (`hedged_excess`). `risk`: the excess at the baseline's risk (`matched_excess`).
     seed, draws: of the bootstrap.
     printed: whether figures that stand beside the gates and never decide are computed; the verdict is the same.
+    sure_above: draws of gates 1 and 2 end once the p-value is surely above this; it then is None, the verdict the same.
     net_at_capital (n,): net with the impact of orders at the declared capital; None: not evaluated, and the note why.
     """
 
@@ -167,6 +168,7 @@ class Case:
     net_at_capital: Floats | None = None
     capital_note: str = ""
     printed: bool = True
+    sure_above: float | None = None
 
     def __post_init__(self) -> None:
         _require_dates("dates", self.dates)

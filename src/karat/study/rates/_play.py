@@ -201,6 +201,7 @@ def case_of(stage: Stage, chosen: Scored, tried: Tried, trials: tuple[TrialSerie
         comparison=money.comparison,
         skill_baseline_name=tried.rival.name,
         printed=False,
+        sure_above=spend_alpha(settings.alpha, hearing.opening),
     )
 
 

@@ -30,7 +30,7 @@ _OWN, _TRIALS, _NONE, _SHARED = "in the test", "all trials", "none", "tests shar
 
 PROTOCOL: Final[tuple[Rule, ...]] = (
     Rule("Does the selected model know more than each baseline?", "max_t", "Clark–West, StepM", _GATE, _TRIALS),
-    Rule("Is it worth more after costs than what is hardest to beat?", "max_t", "net excess return, StepM", _GATE, _TRIALS),
+    Rule("Is it worth more after costs than the hardest rival?", "max_t", "net excess return, StepM", _GATE, _TRIALS),
     Rule("Which models lose less than a baseline?", "compare_losses", "DM (HLN), SPA, MCS", _ADJUSTED, "models"),
     Rule("Does one forecast lose less than another?", "diebold_mariano", "DM, HLN, Bartlett", _P, "losses"),
     Rule("Does a model add to a baseline it contains?", "clark_west_test", "Clark–West", _P, "planned"),

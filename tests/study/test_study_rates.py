@@ -14,7 +14,7 @@ from conftest import InlineExecutor
 from karat.core import ConfigError, InputError, Interrupted
 from karat.kernels import sharpe
 from karat.study import Workspace
-from karat.study.rates import CalibrationConfig, NoEdge, Planted, _run, rates, read_calibration, run_worlds
+from karat.study.rates import CalibrationConfig, NoEdge, Planted, _run, error_rates, read_calibration, run_worlds
 from karat.study.rates._effect import cost_bps, effect_for, gross_sharpe
 from karat.study.rates._paths import YEAR, ar1, garch, real_returns, shocks
 from karat.study.rates._play import choose, forecast_of, lay_out, money_rival, naive_verdict, play, scored
@@ -290,7 +290,7 @@ def line(kind: str, outcome: str, *, real: bool = True, naive: bool = False, **m
 def test_rates_count_what_they_say() -> None:
     lines = [line("coin", "accepted", naive=True), *[line("coin", "rejected")] * 3]
     lines += [line("strong", "accepted")] * 2 + [line("strong", "rejected"), line("strong", "rejected", real=False)]
-    found = rates(small(), lines, [])
+    found = error_rates(small(), lines, [])
     coin, strong = found["kinds"]
     assert (coin["accepted"]["count"], coin["accepted"]["of"]) == (1, 4)
     # one of four, Clopper and Pearson: 1 - (1 - p)^4 = 0.05 and (1 - p)^4 + 4 p (1 - p)^3 = 0.05
@@ -309,10 +309,12 @@ def test_rates_count_what_they_say() -> None:
 def test_rates_of_panels_and_campaigns() -> None:
     config = small(campaigns=[{"name": "tries", "studies": 5}])
     tried = [{"kind": "tries", "number": k, "accepted": 2 if k == 0 else None, "judged": 5} for k in range(4)]
-    found = rates(config, [line("coin", "rejected", stacked=True), line("coin", "rejected", stacked=False)], tried)
+    found = error_rates(
+        config, [line("coin", "rejected", stacked=True), line("coin", "rejected", stacked=False)], tried
+    )
     assert found["kinds"][0]["stacked"]["rate"] == 0.5
     assert found["campaigns"][0]["ever_accepted"]["count"] == 1
-    assert rates(config, [], []) == {"kinds": [], "no_edge": None, "campaigns": []}
+    assert error_rates(config, [], []) == {"kinds": [], "no_edge": None, "campaigns": []}
 
 
 def test_the_shipped_files_are_valid_and_cover_what_is_promised() -> None:

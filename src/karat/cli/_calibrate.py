@@ -34,7 +34,7 @@ def calibrate(
     """Measure how often the verdict is wrong; the same command resumes one that was stopped."""
     with errors(as_json=json, debug=debug):
         say("reading the calibration")
-        from karat.study import Workspace, rates, read_calibration, run_campaigns, run_worlds
+        from karat.study import Workspace, error_rates, read_calibration, run_campaigns, run_worlds
 
         given, place = read_calibration(study), Workspace.at(workspace)
         count = given.config.worlds if worlds is None else worlds
@@ -43,7 +43,7 @@ def calibrate(
         with ProgressReporter() as progress:
             lines = run_worlds(given, place, worlds=count, kinds=kind or (), progress=progress, resume=resume)
             tried = run_campaigns(given, place, campaigns=campaigns, progress=progress, resume=resume)
-        found = rates(given.config, lines, tried)
+        found = error_rates(given.config, lines, tried)
         if out is not None:
             _write(out, shlex.join(command), given.config.name, found)
         value = {"name": given.config.name, **found, "lines": lines, "campaign_lines": tried}

@@ -134,6 +134,9 @@ def test_a_return_decides_by_what_it_says_beyond_its_scale() -> None:
     assert clean.value == pytest.approx(0.0, abs=0.005)
     assert clean.note.startswith("allowed: ret 0.")
     assert identity_check({"ret": noise(4) * scale}, CODE, TS, seed=1).passed is False
+    spiked = noise(5)
+    spiked[[3, 1003]] = 300.0, 30.0  # a root mean square would be ten and one, and tell who had the spike
+    assert identity_check({"ret": spiked}, CODE, TS, scaled=["ret"], seed=1).value == pytest.approx(0.0, abs=0.005)
     level = (noise(4) + 0.7 * CODE) * scale
     tail = np.where(CODE == 0, noise(4), np.abs(noise(4))) * scale
     for name, column in {"level": level, "tail": tail}.items():

@@ -7,6 +7,17 @@ from pathlib import Path
 from typing import Any
 
 PLANTED = Path(__file__).parent / "planted"
+GUARD_OF = {
+    "future invariance": "future",
+    "forecaster invariance": "forecaster",
+    "forecaster identity": "forecaster",
+    "purging": "splits",
+    "fills after decisions": "market",
+    "static ids": "ids",
+    "survivorship": "data",
+    "source as of": "data",
+}
+"""The guard that each of these checks belongs to."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +28,11 @@ class Cheat:
     check: str
     points: dict[str, dict[str, str]]
     changes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def guard(self) -> str:
+        """The guard that should catch it."""
+        return GUARD_OF[self.check]
 
     @property
     def plugins(self) -> list[str]:

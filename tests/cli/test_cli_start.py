@@ -31,6 +31,7 @@ def test_help_answers_at_once_and_offline(tmp_path: Path) -> None:
     assert cpu_seconds("--help", folder=tmp_path) <= HELP_SECONDS
     assert cpu_seconds("run", "--help", folder=tmp_path) <= HELP_SECONDS
     assert cpu_seconds("--version", folder=tmp_path) <= HELP_SECONDS
+    assert cpu_seconds("guard", "list", folder=tmp_path) <= HELP_SECONDS
 
 
 def test_importing_karat_is_light_and_offline(tmp_path: Path) -> None:
@@ -57,6 +58,19 @@ def test_the_first_word_comes_within_a_second(tmp_path: Path) -> None:
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     script = f"import sys, karat.cli; print([name for name in {(*HEAVY, 'numpy', 'pydantic')} if name in sys.modules])"
     assert fresh(folder=tmp_path, script=script).stdout == "[]\n"
+
+
+def test_listing_guards_loads_nothing_heavy(tmp_path: Path) -> None:
+    script = f"""
+import atexit, sys
+atexit.register(lambda: print([name for name in {(*HEAVY, "numpy")} if name in sys.modules]))
+sys.argv = ["karat", "guard", "list"]
+from karat.cli import main
+main()
+"""
+    lines = fresh(folder=tmp_path, script=script).stdout.splitlines()
+    assert lines[1].split()[0] == "data"
+    assert lines[-1] == "[]"
 
 
 def test_the_closed_network_is_closed(tmp_path: Path) -> None:

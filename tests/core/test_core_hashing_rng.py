@@ -222,6 +222,28 @@ def test_2_without_torch_the_others_are_seeded(kept: None, monkeypatch: pytest.M
     assert (random.random(), np.random.random()) == first
 
 
+@pytest.mark.req("EXP-02")
+def test_2_torch_is_not_loaded_to_be_seeded_and_is_seeded_when_it_is_loaded() -> None:
+    code = """
+import importlib.util, sys
+from karat.core import set_all_seeds
+set_all_seeds(5)
+set_all_seeds(6)
+assert importlib.util.find_spec("torch") is not None  # who only looks for it takes nothing away
+assert "torch" not in sys.modules
+import torch
+found = torch.rand(3)
+torch.manual_seed(6)
+print(torch.equal(found, torch.rand(3)), torch.are_deterministic_algorithms_enabled())
+set_all_seeds(5)
+found = torch.rand(3)
+torch.manual_seed(5)
+print(torch.equal(found, torch.rand(3)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["True", "True", "True"], done.stderr
+
+
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.0, "42", True, None])
 def test_2_a_seed_that_is_none_is_named(seed: Any) -> None:
     with pytest.raises(InputError) as caught:

@@ -66,6 +66,10 @@ def test_rows_are_known_at_their_close_or_later() -> None:
     assert check.value == len(MADE.frame)
     assert "1200 rows, such as SYN000.SYNTH@2005-01-03" in check.note
     assert known_check(panel(opened, "24/7")).passed is None
+    delivered = MADE.frame.with_columns(known_at=pl.col("ts") + 19 * HOUR)  # in the middle of the next session
+    assert known_check(panel(delivered)).passed
+    morning = MADE.frame.with_columns(ts=pl.col("ts") - 16 * HOUR, known_at=pl.col("ts") - HOUR)
+    assert known_check(panel(morning)).passed is False  # a row by its date, known an hour before its close
 
 
 def listed(births: int, deaths: int, n: int = 12) -> pl.DataFrame:

@@ -35,7 +35,7 @@ def persistent(seed: int, phi: float = 0.97) -> np.ndarray:
 
 
 def test_a_code_tells_all_there_is_to_tell() -> None:
-    bits = identity_bits(CODE.astype(np.float64), CODE, seed=1)
+    bits = identity_bits(CODE.astype(np.float64), CODE, TS, seed=1)
     assert bits is not None
     assert bits.raw == pytest.approx(2.0)  # log2(4), by hand
     assert bits.p_value == pytest.approx(1 / 200)
@@ -43,7 +43,7 @@ def test_a_code_tells_all_there_is_to_tell() -> None:
 
 
 def test_half_a_code_tells_one_bit() -> None:
-    bits = identity_bits((CODE % 2).astype(np.float64), CODE, seed=1)
+    bits = identity_bits((CODE % 2).astype(np.float64), CODE, TS, seed=1)
     assert bits is not None
     assert bits.raw == pytest.approx(1.0)  # two of four instruments are left, by hand
 
@@ -51,7 +51,7 @@ def test_half_a_code_tells_one_bit() -> None:
 @pytest.mark.req("EVAL-02")
 def test_noise_tells_nothing_once_the_bias_is_taken_out() -> None:
     """(8 - 1)(4 - 1) / (2 n ln 2) = 0.0038 bit is the first-order bias of the plug-in (Miller 1955)."""
-    found = [identity_bits(noise(seed), CODE, seed=seed) for seed in range(20)]
+    found = [identity_bits(noise(seed), CODE, TS, seed=seed) for seed in range(20)]
     raw = np.array([bits.raw for bits in found if bits])
     corrected = np.array([bits.corrected for bits in found if bits])
     assert raw.mean() == pytest.approx(21 / (2 * K * BARS * np.log(2)), rel=0.25)
@@ -59,10 +59,42 @@ def test_noise_tells_nothing_once_the_bias_is_taken_out() -> None:
     assert not any(bits.above(REGIME_LIMIT_BITS) for bits in found if bits)
 
 
-def test_persistence_of_its_own_is_no_alarm() -> None:
-    found = [identity_bits(persistent(seed), CODE, seed=seed) for seed in range(20)]
-    assert np.mean([bits.raw for bits in found if bits]) > 0.02
-    assert sum(bits.above(REGIME_LIMIT_BITS) for bits in found if bits) <= 1
+@pytest.mark.parametrize(("phi", "most"), [(0.9, 2), (0.97, 2), (0.985, 4)])
+def test_persistence_of_its_own_is_no_alarm(phi: float, most: int) -> None:
+    """Blocks of one length for every column alarmed in 7 % (0.97) and 29 % (0.985) of such columns."""
+    found = [identity_bits(persistent(seed, phi), CODE, TS, seed=seed) for seed in range(50)]
+    assert np.mean([bits.raw for bits in found if bits]) > (0.02 if phi > 0.9 else 0.005)
+    assert sum(bits.above(REGIME_LIMIT_BITS) for bits in found if bits) <= most
+
+
+@pytest.mark.parametrize("phi", [0.97, 0.985, 0.995])
+def test_an_identity_under_a_column_that_persists_is_caught(phi: float) -> None:
+    """The level of an instrument is no persistence: it is taken out before persistence is measured."""
+    scale = persistent(1, phi).std()
+    for seed in range(5):
+        hidden = 2.0 * CODE + persistent(seed, phi) / scale
+        assert identity_check({"slow": hidden}, CODE, TS, seed=1).passed is False
+
+
+def listed() -> np.ndarray:
+    """Rows of a panel whose instruments live in different years: two early ones, one late one, one that stays."""
+    first, last = np.array([0, 0, 400, 0])[CODE], np.array([600, 600, 1000, 1000])[CODE]
+    return np.asarray((first <= TS) & (last > TS))
+
+
+def test_what_all_instruments_share_is_not_told_by_when_they_were_listed() -> None:
+    """A regime of the whole market, calm and then turbulent: with instruments permuted over all years it alarmed."""
+    regime = np.where(TS >= 500, 1.0, 0.0) + 0.001 * np.tile(noise(6, BARS), K)
+    here = listed()
+    bits = identity_bits(regime[here], CODE[here], TS[here], seed=1)
+    assert bits is not None
+    assert bits.raw > 0.1
+    assert bits.corrected == pytest.approx(0.0, abs=0.005)  # but for the blocks that a listing cuts
+    assert regime_check({"regime": regime[here]}, CODE[here], TS[here], seed=1).passed
+    volatile = noise(7) * (1.0 + 3.0 * (TS >= 500))
+    assert identity_check({"return": volatile[here]}, CODE[here], TS[here], seed=1).passed
+    planted = regime + 0.5 * CODE
+    assert regime_check({"regime": planted[here]}, CODE[here], TS[here], seed=1).passed is False
 
 
 @pytest.mark.req("EVAL-02")
@@ -93,6 +125,24 @@ def test_a_column_known_to_carry_scale_is_named_and_does_not_decide() -> None:
     assert identity_check(columns, CODE, TS, seed=1).passed is False
 
 
+@pytest.mark.req("EVAL-02")
+def test_a_return_decides_by_what_it_says_beyond_its_scale() -> None:
+    """Volatilities of 1 to 4: half a bit of scale, which every return has, and which no limit on bias can allow."""
+    scale = 1.0 + CODE
+    clean = identity_check({"ret": noise(4) * scale}, CODE, TS, scaled=["ret"], seed=1)
+    assert clean.passed
+    assert clean.value == pytest.approx(0.0, abs=0.005)
+    assert clean.note.startswith("allowed: ret 0.")
+    assert identity_check({"ret": noise(4) * scale}, CODE, TS, seed=1).passed is False
+    spiked = noise(5)
+    spiked[[3, 1003]] = 300.0, 30.0  # a root mean square would be ten and one, and tell who had the spike
+    assert identity_check({"ret": spiked}, CODE, TS, scaled=["ret"], seed=1).value == pytest.approx(0.0, abs=0.005)
+    level = (noise(4) + 0.7 * CODE) * scale
+    tail = np.where(CODE == 0, noise(4), np.abs(noise(4))) * scale
+    for name, column in {"level": level, "tail": tail}.items():
+        assert identity_check({name: column}, CODE, TS, scaled=[name], seed=1).passed is False, name
+
+
 @pytest.mark.req("QUAL-21")
 def test_a_regime_column_is_finite_varies_and_says_nothing_of_names() -> None:
     clean = (noise(1) > 0).astype(np.float64)
@@ -113,7 +163,7 @@ def test_a_regime_column_is_finite_varies_and_says_nothing_of_names() -> None:
 def test_names_and_market_wide_columns_say_nothing() -> None:
     column = noise(5)
     order = np.array([2, 0, 3, 1])
-    first, renamed = identity_bits(column, CODE, seed=1), identity_bits(column, order[CODE] * 7, seed=1)
+    first, renamed = identity_bits(column, CODE, TS, seed=1), identity_bits(column, order[CODE] * 7, TS, seed=1)
     assert first is not None
     assert renamed is not None
     assert first.raw == pytest.approx(renamed.raw)
@@ -126,16 +176,16 @@ def test_what_cannot_be_judged_says_so() -> None:
     check = identity_check({"a": noise(1, 500)}, one, np.arange(500), seed=1)
     assert (check.passed, check.value) == (None, None)
     assert check.note == "not evaluable: one instrument, or too few bars of each"
-    assert identity_bits(noise(1, 400), np.repeat([0, 1], 200), seed=1) is None
+    assert identity_bits(noise(1, 400), np.repeat([0, 1], 200), np.tile(np.arange(200), 2), seed=1) is None
     with_gaps = np.where(noise(7) > 1, np.nan, noise(8))
     assert identity_check({"gaps": with_gaps}, CODE, TS, seed=1).passed
 
 
 def test_bad_input_is_named() -> None:
     with pytest.raises(InputError, match=r"values: got 'shape \(3,\)'; allowed: \(4000,\): one value per instrument"):
-        identity_bits(np.zeros(3), CODE, seed=1)
+        identity_bits(np.zeros(3), CODE, TS, seed=1)
     with pytest.raises(InputError, match="permutations: got 9; allowed: 99 or more"):
-        identity_bits(noise(1), CODE, permutations=9, seed=1)
+        identity_bits(noise(1), CODE, TS, permutations=9, seed=1)
 
 
 def probe(drift: float, seed: int) -> object:

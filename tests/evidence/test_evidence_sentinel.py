@@ -7,7 +7,8 @@ import pytest
 
 from karat.core import InputError
 from karat.evidence import shuffled_label_sentinel
-from karat.evidence._sentinel import MOST_SHUFFLES, _ridge
+from karat.evidence._sentinel import MOST_SHUFFLES, SHUFFLED_ROWS, _annual, _ridge
+from karat.kernels import sharpe
 
 
 def world(seed: int, *, valid: int = 400, edge: float = 0.0) -> dict[str, np.ndarray]:
@@ -92,6 +93,30 @@ def test_a_panel_is_scored_by_date() -> None:
         return (forecasts * returns[:, None]).reshape(-1, 4, forecasts.shape[1]).mean(axis=1)
 
     assert shuffled_label_sentinel(**world(6, valid=2000), seed=1, score=by_date).passed
+
+
+def test_the_ratios_of_all_columns_are_the_kernel_s() -> None:
+    gross = np.random.default_rng(0).normal(0.001, 0.01, (300, 5))
+    gross[:, 3], gross[:, 4] = 0.0, 0.02
+    found = _annual(gross, 52.0)
+    assert found[:3] == pytest.approx([sharpe(gross[:, k], periods_per_year=52.0) for k in range(3)])
+    assert found[3:].tolist() == [0.0, 0.0]
+    assert _annual(gross[:1], 52.0).tolist() == [0.0] * 5
+
+
+def test_a_leak_among_many_training_rows_is_caught_on_the_rows_that_are_used() -> None:
+    """Ten times the rows of a shuffle: what the guard leaves out takes nothing of the leak away."""
+    data = world(3)
+    many = {name: np.tile(data[name], (10, 1) if data[name].ndim == 2 else 10) for name in ("x_train", "y_train")}
+    assert len(many["y_train"]) > 10 * SHUFFLED_ROWS
+    assert shuffled_label_sentinel(**(data | many), seed=1).passed
+
+    def leaky(x_train: np.ndarray, shuffled: np.ndarray, x_valid: np.ndarray) -> np.ndarray:
+        assert len(shuffled) == SHUFFLED_ROWS
+        seen = np.tile(data["returns_valid"][:, None], (1, shuffled.shape[1]))
+        return _ridge(np.vstack([x_train, x_valid]), np.vstack([shuffled, seen]), x_valid)
+
+    assert shuffled_label_sentinel(**(data | many), seed=1, fit=leaky).passed is False
 
 
 @pytest.mark.req("EVAL-07")

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from labels_factory import rows, walk
-from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, check_cv, cross_val_predict, cross_val_score
 
 from karat.core import InputError
 from karat.labels import (
+    ChunkSplitter,
     CombinatorialPurgedKFold,
     CrossValidator,
     GapKFold,
@@ -87,8 +87,10 @@ def test_what_cannot_be_cut_is_refused(make: object, message: str) -> None:
         GapKFold(),
         CombinatorialPurgedKFold(),
         WalkForward(test_frac=0.3, valid_bars=40, min_train_bars=50),
+        WalkForward(test_frac=0.3, valid_bars=40, min_train_bars=50, train_bars=90),
+        ChunkSplitter(chunk_bars=20, window_bars=5, embargo_bars=2),
     ],
-    ids=lambda splitter: type(splitter).__name__,
+    ids=["k-fold", "gap", "combinatorial", "expanding", "rolling", "chunks"],
 )
 def test_every_splitter_is_scikit_learn_s_cv(splitter: Splitter) -> None:
     labels = make_labels(walk(400), "2d")
@@ -98,7 +100,20 @@ def test_every_splitter_is_scikit_learn_s_cv(splitter: Splitter) -> None:
     assert len(scores) == cv.get_n_splits() == len(splitter.split(labels.ts, labels.start_ns, labels.end_ns))
     by_hand = [Ridge().fit(x[a], labels.value[a]).score(x[b], labels.value[b]) for a, b in cv.split(x)]
     np.testing.assert_allclose(scores, by_hand)
-    assert GridSearchCV(DummyRegressor(), {"strategy": ["mean"]}, cv=cv).fit(x, labels.value).n_splits_ == len(scores)
+    search = GridSearchCV(Ridge(), {"alpha": [0.1, 10.0]}, cv=cv).fit(x, labels.value)
+    assert search.n_splits_ == len(scores)
+    by_hand = [Ridge(alpha=10.0).fit(x[a], labels.value[a]).score(x[b], labels.value[b]) for a, b in cv.split(x)]
+    assert search.cv_results_["mean_test_score"][1] == pytest.approx(np.mean(by_hand))
+    assert check_cv(cv) is cv
+
+
+def test_a_splitter_that_holds_every_row_out_once_predicts_every_row() -> None:
+    labels = make_labels(walk(300), "2d")
+    x = np.random.default_rng(0).normal(size=(len(labels), 2))
+    found = cross_val_predict(Ridge(), x, labels.value, cv=CrossValidator.of(PurgedKFold(4), labels))
+    assert np.isfinite(found).all()
+    with pytest.raises(ValueError, match="only works for partitions"):
+        cross_val_predict(Ridge(), x, labels.value, cv=CrossValidator.of(GapKFold(), labels))
 
 
 def test_a_matrix_of_other_rows_is_refused() -> None:

@@ -248,7 +248,8 @@ def test_purged_k_fold_embargoes_the_bars_after_each_block() -> None:
 
 
 def defective(ts: np.ndarray, end: np.ndarray, n_splits: int) -> list[Fold]:
-    """A published fault: the held-out span is taken to start at the END of its first label."""
+    """A published fault: the held-out span is taken to start at the END of its first label (`PurgedKFold` of mlfinlab
+    and mlfinpy 0.1.2, whose test start is `samples_info_sets.iloc[start]`, the value instead of the index)."""
     folds = []
     for k, block in enumerate(np.array_split(ts, n_splits)):
         low, high = end[block[0]], end[block].max()
@@ -265,6 +266,38 @@ def test_the_known_defect_differs_and_is_caught() -> None:
     problems = check_purged(wrong, ts, end)
     assert "select fold 1: 4 label span(s) of train overlap valid" in problems
     assert check_purged(right, ts, end) == []
+
+
+def open_ended(ts: np.ndarray, end: np.ndarray, n_splits: int) -> list[Fold]:
+    """Snippet 7.3: spans that only touch the held-out one are kept, one bar more on each side."""
+    folds = []
+    for k, block in enumerate(np.array_split(ts, n_splits)):
+        outside = (ts < block[0]) | (ts > block[-1])
+        folds.append(Fold(k, "select", ts[outside & ((end <= block[0]) | (ts >= end[block].max()))], block))
+    return folds
+
+
+@pytest.mark.req("EVAL-04")
+def test_what_the_published_versions_keep_against_the_reference_values() -> None:
+    """The reference values are of snippet 7.1 and timeseriescv: no block is without its four labels before it but the
+    first, which has none before it. The faulty version keeps exactly those; both purge the four after a block."""
+    ts, end = reference_rows()
+    golden = GOLDEN["variants"]["AFML_7.1_closed_interval_emb0.0"]
+    wrong, touching = defective(ts, end, 5), open_ended(ts, end, 5)
+    ours = PurgedKFold(5).split(ts, ts, end)
+    for k, reference in enumerate(golden):
+        first, last = reference["test"]
+        right = set(reference["train"])
+        assert set(ours[k].train.tolist()) == right
+        assert right <= set(wrong[k].train.tolist())
+        assert sorted(set(wrong[k].train.tolist()) - right) == ([] if k == 0 else list(range(first - 4, first)))
+        assert not set(wrong[k].train.tolist()) & set(range(first, last + 5))
+        one_more = {first - 4} if k else set()
+        one_more |= {last + 4} if last + 4 < 40 else set()
+        assert set(touching[k].train.tolist()) - right == one_more
+        assert bool(check_purged([wrong[k]], ts, end)) is bool(k)
+        assert check_purged([touching[k]], ts, end) != []
+        assert check_purged([ours[k]], ts, end) == []
 
 
 @pytest.mark.req("EVAL-04")

@@ -18,7 +18,7 @@ from karat.core import InputError
 from karat.evidence import Check
 from karat.models import MODELS, Forecaster, create
 from karat.nets import count_parameters
-from karat.study import GUARDS, StudyConfig, run_guards, scan_for_static_ids, shipped_study
+from karat.study import GUARDS, StudyConfig, _guards, run_guards, scan_for_static_ids, shipped_study
 from karat.study import _guard_future as future
 from karat.study._config import read_study
 from karat.study._guard_data import split_problems
@@ -208,6 +208,25 @@ def test_the_scanner_is_a_tool_that_fails_on_a_hit(tmp_path: Path) -> None:
         [*words, "--allow", "a.py"], capture_output=True, text=True, env=environment(), check=False
     )
     assert (allowed.returncode, allowed.stdout) == (0, "0 hit(s)\n")
+
+
+@pytest.mark.req("EVAL-07")
+@pytest.mark.parametrize(
+    ("horizon", "bars", "years"), [("1d", "1d", 252.0), ("5d", "1d", 50.4), ("week", "week", 52.0)]
+)
+def test_shuffled_labels_are_annualised_by_the_span_of_a_label(
+    horizon: str, bars: str, years: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five days of return are earned 50.4 times a year: by 252 a clean ratio would be read as 2.2 times itself."""
+    seen = []
+    for name in ("shuffled_label_sentinel", "shuffled_label_drop"):
+        monkeypatch.setattr(
+            _guards, name, lambda *_a, **terms: seen.append(terms["periods_per_year"]) or Check("", None, "", None)
+        )
+    data = {"source": "synthetic", "params": {"seed": 3, "n_days": 4000}, "bars": bars}
+    splits = {"test_frac": 0.3, "select_folds": 1, "test_folds": 1, "valid_bars": 60}
+    checks("labels", data=data, horizons=[horizon], primary_horizon=horizon, features=["ret_1"], splits=splits)
+    assert seen == [pytest.approx(years)] * 2
 
 
 def test_an_unknown_guard_is_named() -> None:

@@ -19,7 +19,7 @@ from karat.study.rates import (
     NoEdge,
     Planted,
     _run,
-    rates,
+    error_rates,
     read_calibration,
     read_finished,
     run_campaigns,
@@ -320,7 +320,7 @@ def line(kind: str, outcome: str, *, real: bool = True, naive: bool = False, **m
 def test_rates_count_what_they_say() -> None:
     lines = [line("coin", "accepted", naive=True), *[line("coin", "rejected")] * 3]
     lines += [line("strong", "accepted")] * 2 + [line("strong", "rejected"), line("strong", "rejected", real=False)]
-    found = rates(small(), lines, [])
+    found = error_rates(small(), lines, [])
     coin, strong = found["kinds"]
     assert (coin["accepted"]["count"], coin["accepted"]["of"]) == (1, 4)
     # one of four, Clopper and Pearson: 1 - (1 - p)^4 = 0.05 and (1 - p)^4 + 4 p (1 - p)^3 = 0.05
@@ -340,10 +340,12 @@ def test_rates_count_what_they_say() -> None:
 def test_rates_of_panels_and_campaigns() -> None:
     config = small(campaigns=[{"name": "tries", "studies": 5}])
     tried = [{"kind": "tries", "number": k, "accepted": 2 if k == 0 else None, "judged": 5} for k in range(4)]
-    found = rates(config, [line("coin", "rejected", stacked=True), line("coin", "rejected", stacked=False)], tried)
+    found = error_rates(
+        config, [line("coin", "rejected", stacked=True), line("coin", "rejected", stacked=False)], tried
+    )
     assert found["kinds"][0]["stacked"]["rate"] == 0.5
     assert found["campaigns"][0]["ever_accepted"]["count"] == 1
-    assert rates(config, [], []) == {"kinds": [], "no_edge": None, "campaigns": []}
+    assert error_rates(config, [], []) == {"kinds": [], "no_edge": None, "campaigns": []}
 
 
 def test_the_shipped_files_are_valid_and_cover_what_is_promised() -> None:

@@ -38,7 +38,7 @@ def calibrate(
     with errors(as_json=json, debug=debug):
         say("reading the calibration")
         from karat.core import InputError
-        from karat.study import Workspace, rates, read_calibration, read_finished, run_campaigns, run_worlds
+        from karat.study import Workspace, error_rates, read_calibration, read_finished, run_campaigns, run_worlds
 
         given, place = read_calibration(study), Workspace.at(workspace)
         if finished and (worlds is not None or campaigns):
@@ -52,7 +52,7 @@ def calibrate(
             with ProgressReporter() as progress:
                 lines = run_worlds(given, place, worlds=count, kinds=kind or (), progress=progress, resume=resume)
                 tried = run_campaigns(given, place, campaigns=campaigns, progress=progress, resume=resume)
-        found = rates(given.config, lines, tried)
+        found = error_rates(given.config, lines, tried)
         if out is not None:
             _write(out, shlex.join(command), given.config.name, found)
         value = {"name": given.config.name, **found, "lines": lines, "campaign_lines": tried}

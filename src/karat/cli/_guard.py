@@ -56,8 +56,6 @@ def _number(value: float | str | None) -> str:
 
 
 def _list(*, as_json: bool) -> None:
-    from karat.study import GUARDS
+    from karat.study import QUESTIONS
 
-    rows = [(item.name, item.question) for item in GUARDS.values()]
-    facts = {"guards": {item.name: item.question for item in GUARDS.values()}}
-    emit(facts, table(("guard", "what it asks"), rows), as_json=as_json)
+    emit({"guards": QUESTIONS}, table(("guard", "what it asks"), list(QUESTIONS.items())), as_json=as_json)

@@ -24,17 +24,22 @@ _SHOWN: Final = 3
 
 
 def known_check(panel: Panel) -> Check:
-    """Return the check that no daily row of a panel is known before the close of its session."""
+    """Return the check that no daily row of a panel is known before the close of its session.
+
+    A row known inside a session is one of that session, before its close, unless its `ts` is the close of an earlier
+    one: then it was delivered late, which harms nobody.
+    """
     name, threshold = "known at", "no daily row known before its session's close"
     frame = panel.frame
     daily = frame.select((pl.col("ts") // NS_PER_DAY).diff().over("instrument").min()).item()
     if panel.calendar == "24/7" or (daily is not None and daily < 1):
         return Check(name, None, threshold, None, "not evaluable: bars without a session of their own")
     stamps = frame["known_at"].to_numpy()
-    listed = sessions(panel.calendar, iso_date(int(stamps.min()) - NS_PER_DAY), iso_date(int(stamps.max())))
+    bars = frame["ts"].to_numpy()
+    listed = sessions(panel.calendar, iso_date(int(bars.min()) - NS_PER_DAY), iso_date(int(stamps.max())))
     opens, closes = listed["open_ns"].to_numpy(), listed["close_ns"].to_numpy()
     at = np.searchsorted(opens, stamps, side="right") - 1
-    inside = (at >= 0) & (stamps < closes[np.maximum(at, 0)])
+    inside = (at >= 0) & (stamps < closes[np.maximum(at, 0)]) & ~np.isin(bars, closes)
     rows = [f"{name}@{iso_date(ts)}" for name, ts in frame.filter(pl.Series(inside)).select("instrument", "ts").rows()]
     note = f"{len(rows)} rows, such as {', '.join(rows[:_SHOWN])}" if rows else ""
     return Check(name, float(len(rows)), threshold, not rows, note)

@@ -5,20 +5,28 @@
 | X | a column in at most 8 bins of equal mass, or its rank among the instruments of a date | (n,) | |
 | K | instrument | (n,) | |
 | I | plug-in mutual information of X and K | | bit |
-| I0 | the same after the instruments of whole blocks of rows were permuted | (R,) | bit |
+| tau | integrated autocorrelation time of X around the means of date and instrument | | date |
+| I0 | I after the instruments were permuted within each period of max(63, 3 tau) dates, in whole blocks | (R,) | bit |
 
 The corrected value is I - mean(I0): the plug-in estimate is biased upwards (Miller 1955; Treves and Panzeri 1995), and
-the null of whole blocks carries that bias together with what a column's own persistence adds.
+the null carries that bias together with what a column's own persistence and the calendar add. It permutes within the
+same dates: an instrument that was listed in turbulent years only is not told by what all of them shared then. A column
+that persists so long that too few blocks are left gets the longest ones that leave 200 different permutations.
 
 Invariants:
 1. A column fails where the corrected value is above the limit and at most 1 in 100 permutations reaches I.
 2. Renaming or reordering instruments changes nothing; a market-wide column says nothing.
-3. Rows with NaN are left out; fewer than two instruments or five blocks an instrument are not evaluable.
+3. Rows with NaN are left out. Fewer than two instruments, or than five periods of 63 dates in which two of them meet
+   (nine for two instruments: 200 permutations), are not evaluable.
+4. A return in the units of prices carries its instrument's scale as a volatility does. It is judged beyond scale:
+   divided by its instrument's median absolute value, one number over all rows, which takes out a scale and nothing
+   else. What it says in full bounds what it says beyond: a scale that is estimated differs by chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,7 +39,12 @@ FEATURE_LIMIT_BITS: Final = 0.1
 REGIME_LIMIT_BITS: Final = 0.01
 _BINS: Final = 8
 _BLOCK: Final = 63
-_LEAST_BLOCKS: Final = 5
+_LEAST_PERIODS: Final = 5
+_RESOLUTION: Final = 200.0
+_CORRELATED: Final = 0.05
+_ROUNDS: Final = 5
+_SPAN: Final = 3.0
+"""Blocks of so many tau: blocks of one tau still depend on each other, and are told from chance too often."""
 _ALARM: Final = 0.01
 PROBE_ALARM: Final = 0.001
 
@@ -49,10 +62,12 @@ class IdentityBits:
         return self.corrected > limit and self.p_value <= _ALARM
 
 
-def identity_bits(values: Floats, instrument: Ints, *, permutations: int = 199, seed: int) -> IdentityBits | None:
+def identity_bits(
+    values: Floats, instrument: Ints, ts: Ints, *, permutations: int = 199, seed: int
+) -> IdentityBits | None:
     """Return the bits that (n,) values carry about the (n,) instrument codes, None where there is too little data.
 
-    Rows are sorted by (instrument, time), so that blocks of `values` are stretches of time.
+    Rows are sorted by (instrument, ts); ts: (n,) int64 instants, the same for the rows of one date.
 
     Raises:
         InputError: lengths that differ, or fewer than 99 permutations.
@@ -65,15 +80,24 @@ def identity_bits(values: Floats, instrument: Ints, *, permutations: int = 199, 
         raise InputError("permutations", permutations, allowed="99 or more")
     kept = np.isfinite(values)
     names, code = np.unique(instrument[kept], return_inverse=True)
-    block, owner = _blocks(code)
-    if len(names) < 2 or np.bincount(owner, minlength=len(names)).min() < _LEAST_BLOCKS:
+    if len(names) < 2:
+        return None
+    date = np.unique(ts[kept], return_inverse=True)[1]
+    if (np.bincount(_blocks(code, date, _BLOCK)[2]) > 1).sum() < _LEAST_PERIODS:
         return None
     bins = _binned(values[kept])
+    length = max(_BLOCK, math.ceil(_SPAN * _persistence(bins, code, date)))
+    block, owner, alike = _blocks(code, date, length)
+    while _permutations(alike, len(names)) < _RESOLUTION:
+        if length == _BLOCK:
+            return None
+        length = max(_BLOCK, length * 3 // 4)
+        block, owner, alike = _blocks(code, date, length)
     counts = np.zeros((len(owner), int(bins.max()) + 1))
     np.add.at(counts, (block, bins), 1.0)
     found = _bits(counts, owner, len(names))
     rng = generator(seed, "identity", "permutations")
-    null = np.array([_bits(counts, rng.permutation(owner), len(names)) for _ in range(permutations)])
+    null = np.array([_bits(counts, _permuted(owner, alike, rng), len(names)) for _ in range(permutations)])
     p_value = (1.0 + float((null >= found - 1e-12).sum())) / (1.0 + permutations)
     return IdentityBits(found, found - float(null.mean()), p_value)
 
@@ -85,27 +109,31 @@ def identity_check(
     *,
     limit: float = FEATURE_LIMIT_BITS,
     known: Mapping[str, str] | None = None,
+    scaled: Collection[str] = (),
     seed: int,
 ) -> Check:
     """Return the check that no column tells instruments apart, by its value or by its rank on a date.
 
     columns: name to (n,) values, rows sorted by (instrument, ts). instrument, ts: (n,) int64. limit: bits. known:
     columns that are known to carry the scale of an instrument, with the reason: named in the note, never deciding.
+    scaled: returns in the units of prices, which decide by what they say beyond scale, and are named where their scale
+    alone is above the limit.
     """
     name, threshold = "static ids", f"<= {limit:g} bit about the instrument"
-    told: dict[str, IdentityBits] = {}
-    for column, values in columns.items():
-        for form in (values, _ranks(values, ts)):
-            bits = identity_bits(form, instrument, seed=seed)
-            if bits is not None and (column not in told or bits.corrected > told[column].corrected):
-                told[column] = bits
+    known = {**(known or {}), **dict.fromkeys(scaled, "scale")}
+    told = _told(columns, instrument, ts, seed)
     if not told:
         return Check(name, None, threshold, None, "not evaluable: one instrument, or too few bars of each")
-    allowed = {column: why for column, why in (known or {}).items() if column in told and told[column].above(limit)}
-    failed = sorted(column for column, bits in told.items() if bits.above(limit) and column not in allowed)
-    deciding = [bits.corrected for column, bits in told.items() if column not in (known or {})]
-    worst = max(deciding, default=0.0)
-    note = "; ".join(f"{column} tells {told[column].corrected:.2f} bit" for column in failed)
+    beyond = {column: _per_scale(columns[column], instrument) for column in scaled if column in told}
+    judged = {column: bits for column, bits in told.items() if column not in known}
+    judged |= {
+        column: min(bits, told[column], key=lambda bits: bits.corrected)
+        for column, bits in _told(beyond, instrument, ts, seed).items()
+    }
+    failed = sorted(column for column, bits in judged.items() if bits.above(limit))
+    allowed = {column: why for column, why in known.items() if column in told and told[column].above(limit)}
+    worst = max((bits.corrected for bits in judged.values()), default=0.0)
+    note = "; ".join(f"{column} tells {judged[column].corrected:.2f} bit" for column in failed)
     if allowed:
         words = ", ".join(f"{column} {told[column].corrected:.2f} bit ({why})" for column, why in allowed.items())
         note += f"{'; ' if note else ''}allowed: {words}"
@@ -130,12 +158,77 @@ def regime_check(columns: Mapping[str, Floats], instrument: Ints, ts: Ints, *, s
     return Check(name, float(len(problems)), threshold, not problems, "; ".join(problems))
 
 
-def _blocks(code: Ints) -> tuple[Ints, Ints]:
-    """Return (n,) the block of each row, and (m,) the instrument of each block."""
-    starts = np.flatnonzero(np.r_[True, code[1:] != code[:-1]])
-    within = np.arange(len(code)) - starts[np.searchsorted(starts, np.arange(len(code)), side="right") - 1]
-    fresh = within % _BLOCK == 0
-    return np.cumsum(fresh) - 1, code[fresh]
+def _told(columns: Mapping[str, Floats], instrument: Ints, ts: Ints, seed: int) -> dict[str, IdentityBits]:
+    """Return the more telling of each column's value and its rank on a date."""
+    told: dict[str, IdentityBits] = {}
+    for column, values in columns.items():
+        for form in (values, _ranks(values, ts)):
+            bits = identity_bits(form, instrument, ts, seed=seed)
+            if bits is not None and (column not in told or bits.corrected > told[column].corrected):
+                told[column] = bits
+    return told
+
+
+def _per_scale(values: Floats, instrument: Ints) -> Floats:
+    """Return the values over the median absolute value of their instrument, NaN where it has none."""
+    out = np.full(len(values), np.nan)
+    for code in np.unique(instrument).tolist():
+        rows = np.flatnonzero((instrument == code) & np.isfinite(values))
+        scale = float(np.median(np.abs(values[rows]))) if len(rows) else 0.0
+        if scale > 0:
+            out[rows] = values[rows] / scale
+    return out
+
+
+def _persistence(bins: Ints, code: Ints, date: Ints) -> float:
+    """Return tau of the bins around the means of their date and of their instrument: 1 plus twice the autocorrelations
+    before the first small one.
+
+    What all share on a date cannot tell one from another, and a value that is constant within every instrument does not
+    persist: it is what the guard looks for.
+    """
+    rows, rows_of_date = np.bincount(code), np.bincount(date)
+    centred = bins.astype(np.float64)
+    for _ in range(_ROUNDS):  # once is enough where every instrument has every date
+        centred -= (np.bincount(date, weights=centred) / rows_of_date)[date]
+        centred -= (np.bincount(code, weights=centred) / rows)[code]
+    total = np.zeros(int(rows.max()))
+    for part in np.split(centred, np.cumsum(rows)[:-1]):
+        power = np.abs(np.fft.rfft(part, 2 * len(part))) ** 2
+        total[: len(part)] += np.fft.irfft(power)[: len(part)]
+    if total[0] <= 1e-9 * len(bins):
+        return 1.0
+    found = total / total[0]
+    small = np.flatnonzero(found < _CORRELATED)
+    return float(1.0 + 2.0 * found[1 : small[0] if len(small) else len(found)].sum())
+
+
+def _blocks(code: Ints, date: Ints, length: int) -> tuple[Ints, Ints, Ints]:
+    """Return (n,) the block of each row, and (m,) the instrument and the group of each block.
+
+    Blocks of one group may be exchanged: they belong to one period of `length` dates and cover the same tenths of it,
+    so that who was listed in the middle of a period does not take the place of one who was there all along.
+    """
+    period = date // length
+    fresh = np.r_[True, (code[1:] != code[:-1]) | (period[1:] != period[:-1])]
+    first = np.flatnonzero(fresh)
+    last = np.r_[first[1:], len(code)] - 1
+    covered = np.stack([10 * (date[rows] % length) // length for rows in (first, last)])
+    group = np.unique((period[first] * 10 + covered[0]) * 10 + covered[1], return_inverse=True)[1]
+    return np.cumsum(fresh) - 1, code[first], group
+
+
+def _permutations(group: Ints, names: int) -> float:
+    """Return how many permutations within groups differ by more than a renaming of all instruments."""
+    found = sum(math.lgamma(size + 1) for size in np.bincount(group).tolist()) - math.lgamma(names + 1)
+    return math.exp(min(found, 50.0))
+
+
+def _permuted(owner: Ints, group: Ints, rng: np.random.Generator) -> Ints:
+    """Return the instruments of the blocks, permuted within each group."""
+    out = np.empty_like(owner)
+    out[np.argsort(group, kind="stable")] = owner[np.lexsort((rng.random(len(owner)), group))]
+    return out
 
 
 def _bits(counts: Floats, owner: Ints, names: int) -> float:

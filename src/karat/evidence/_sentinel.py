@@ -29,7 +29,6 @@ import numpy as np
 
 from karat.core import InputError, generator
 from karat.evidence._shapes import Check, Floats
-from karat.kernels import sharpe
 
 Fit = Callable[[Floats, Floats, Floats], Floats]
 """(x_train (n, p), shuffled labels (n, k), x_valid (v, p)) to forecasts (v, k)."""
@@ -38,8 +37,12 @@ Score = Callable[[Floats, Floats], Floats]
 
 LIMIT: Final = 0.1
 MOST_SHUFFLES: Final = 20_000
-MOST_ROWS: Final = 4_000
-"""Training rows used: labels are shuffled anyway, and rows beyond these only cost time. Taken evenly."""
+SHUFFLED_ROWS: Final = 1_000
+"""Training rows of a shuffle, taken evenly. With shuffled labels a fit is noise of the same law however many rows it
+has, and a row that leaks weighs more among fewer: more rows would cost time and see less."""
+REAL_ROWS: Final = 4_000
+"""Training rows that an edge is measured with."""
+_FLAT: Final = 1e-12
 LEAST_EDGE: Final = 0.5
 LEAST_LOSS: Final = 0.5
 _CHUNK: Final = 250
@@ -69,7 +72,7 @@ def shuffled_label_sentinel(
         InputError: shapes, values that are not finite, fewer than 100 shuffles, or fewer than 20 rows in either part.
     """
     _require(x_train, y_train, x_valid, returns_valid, shuffles)
-    train, labels, valid, returns = _standardised(x_train, y_train, x_valid, returns_valid)
+    train, labels, valid, returns = _standardised(x_train, y_train, x_valid, returns_valid, SHUFFLED_ROWS)
     fit, score = fit or _ridge, score or _gross
     found = np.empty(0)
     while not _settled(found, shuffles):
@@ -98,7 +101,7 @@ def shuffled_label_drop(
         InputError: like `shuffled_label_sentinel`.
     """
     _require(x_train, y_train, x_valid, returns_valid, _CHUNK)
-    train, labels, valid, returns = _standardised(x_train, y_train, x_valid, returns_valid)
+    train, labels, valid, returns = _standardised(x_train, y_train, x_valid, returns_valid, REAL_ROWS)
     fit, score = fit or _ridge, score or _gross
     real = float(_annual(score(fit(train, labels[:, None], valid), returns), periods_per_year)[0])
     name, threshold = "edge lost with shuffled labels", f"> {LEAST_LOSS:.0%}"
@@ -110,10 +113,10 @@ def shuffled_label_drop(
 
 
 def _standardised(
-    x_train: Floats, y_train: Floats, x_valid: Floats, returns_valid: Floats
+    x_train: Floats, y_train: Floats, x_valid: Floats, returns_valid: Floats, most: int
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return features by the scale of the training rows, demeaned labels and demeaned returns."""
-    keep = np.linspace(0, len(x_train) - 1, min(len(x_train), MOST_ROWS)).astype(np.int64)
+    keep = np.linspace(0, len(x_train) - 1, min(len(x_train), most)).astype(np.int64)
     train, labels = x_train[keep], y_train[keep] - y_train[keep].mean()
     # What is left of a constant after its mean is rounding, and a Sharpe ratio would see it.
     returns = returns_valid - returns_valid.mean() if np.ptp(returns_valid) > 0 else np.zeros(len(returns_valid))
@@ -126,7 +129,7 @@ def _standardised(
 def _shuffled(labels: Floats, seed: int, done: int) -> Floats:
     """Return the next chunk of shuffled labels, (n, 250)."""
     rng = generator(seed, "shuffled labels", done)
-    return rng.permuted(np.tile(labels[:, None], (1, _CHUNK)), axis=0)
+    return rng.permuted(np.tile(labels, (_CHUNK, 1)), axis=1).T
 
 
 def _settled(found: Floats, shuffles: int) -> bool:
@@ -164,9 +167,12 @@ def _gross(forecasts: Floats, returns: Floats) -> Floats:
 
 
 def _annual(gross: Floats, periods_per_year: float) -> Floats:
-    """Return the Sharpe ratio of every column, 0 for one that never moves."""
-    ratios = np.array([sharpe(column, periods_per_year=periods_per_year) for column in gross.T])
-    return np.where(np.isfinite(ratios), ratios, 0.0)
+    """Return the Sharpe ratio of every column as `karat.kernels.sharpe` has it, 0 for one that never moves."""
+    if len(gross) < 2:
+        return np.zeros(gross.shape[1])
+    sd = gross.std(axis=0, ddof=1)
+    moves = sd > _FLAT * np.abs(gross).max(axis=0)
+    return np.where(moves, gross.mean(axis=0) / np.where(moves, sd, 1.0), 0.0) * math.sqrt(periods_per_year)
 
 
 def _spread(values: Floats) -> Floats:

@@ -1,35 +1,42 @@
 """The research runtime: one YAML file to cells, forecasts, positions, fills, evidence, a verdict and a report.
 
 Only this room turns configuration into objects. `run` is the whole of it; `reproduce` is the same again, compared.
+A name is loaded when it is first asked for, so that a command that lists guards or trials does not load a market.
 """
 
-from karat.study._config import StudyConfig, read_study, shipped_study, study_schema
-from karat.study._context import Progress
-from karat.study._environment import measured_on
-from karat.study._guard_ids import scan_for_static_ids
-from karat.study._guard_table import GUARDS, Guard, GuardReport, run_guards
-from karat.study._history import Family, families
-from karat.study._names import check_names
-from karat.study._pipeline import run_study
-from karat.study._plugins import selection_of
-from karat.study._prepare import load_panel, prepare_dataset
-from karat.study._reproduce import Comparison, Reproduction, reproduce
-from karat.study._result import RunResult
-from karat.study._run import run
-from karat.study._story import write_report
-from karat.study._workspace import Workspace
-from karat.study.rates import (
-    Calibration,
-    CalibrationConfig,
-    rates,
-    read_calibration,
-    read_finished,
-    run_campaigns,
-    run_worlds,
-)
+import importlib
+import typing
+
+if typing.TYPE_CHECKING:
+    from karat.study._config import StudyConfig, read_study, shipped_study, study_schema
+    from karat.study._context import Progress
+    from karat.study._environment import measured_on
+    from karat.study._guard_ids import scan_for_static_ids
+    from karat.study._guard_list import QUESTIONS
+    from karat.study._guard_table import GUARDS, Guard, GuardReport, run_guards
+    from karat.study._history import Family, families
+    from karat.study._names import check_names
+    from karat.study._pipeline import run_study
+    from karat.study._plugins import selection_of
+    from karat.study._prepare import load_panel, prepare_dataset
+    from karat.study._reproduce import Comparison, Reproduction, reproduce
+    from karat.study._result import RunResult
+    from karat.study._run import run
+    from karat.study._story import write_report
+    from karat.study._workspace import Workspace
+    from karat.study.rates import (
+        Calibration,
+        CalibrationConfig,
+        error_rates,
+        read_calibration,
+        read_finished,
+        run_campaigns,
+        run_worlds,
+    )
 
 __all__ = [
     "GUARDS",
+    "QUESTIONS",
     "Calibration",
     "CalibrationConfig",
     "Comparison",
@@ -42,11 +49,11 @@ __all__ = [
     "StudyConfig",
     "Workspace",
     "check_names",
+    "error_rates",
     "families",
     "load_panel",
     "measured_on",
     "prepare_dataset",
-    "rates",
     "read_calibration",
     "read_finished",
     "read_study",
@@ -62,3 +69,35 @@ __all__ = [
     "study_schema",
     "write_report",
 ]
+
+_HOMES = {
+    "_config": ("StudyConfig", "read_study", "shipped_study", "study_schema"),
+    "_context": ("Progress",),
+    "_environment": ("measured_on",),
+    "_guard_ids": ("scan_for_static_ids",),
+    "_guard_list": ("QUESTIONS",),
+    "_guard_table": ("GUARDS", "Guard", "GuardReport", "run_guards"),
+    "_history": ("Family", "families"),
+    "_names": ("check_names",),
+    "_pipeline": ("run_study",),
+    "_plugins": ("selection_of",),
+    "_prepare": ("load_panel", "prepare_dataset"),
+    "_reproduce": ("Comparison", "Reproduction", "reproduce"),
+    "_result": ("RunResult",),
+    "_run": ("run",),
+    "_story": ("write_report",),
+    "_workspace": ("Workspace",),
+    "rates": (
+        *("Calibration", "CalibrationConfig", "error_rates", "read_calibration", "read_finished"),
+        *("run_campaigns", "run_worlds"),
+    ),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -3,8 +3,10 @@
 Invariants:
 1. karat's own rooms are scanned with the allow list below, each place with its reason; a plug-in has no allow list,
    only the mark `# id: REASON` on a line.
-2. The scale of an instrument is known to be in karat's own volatility, volume and price columns: they are named with
-   their bits and do not decide. A column that a plug-in computes or a source brings always decides.
+2. The scale of an instrument is known to be in karat's own volatility, volume and price columns, and in what the fixed
+   thresholds of a regulator make of them: they are named with their bits and do not decide. Its returns and trends in
+   fractions of a price carry the same scale, and decide by what they say beyond it. A column that a plug-in computes or
+   a source brings always decides in full.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ ALLOWED: Final[Mapping[str, str]] = {
     "portfolio/_positions.py": "keys of the positions",
 }
 """Places in karat where an identity only routes, with the reason."""
-_SCALED: Final = frozenset({"volatility", "volume", "raw"})
+_SCALED: Final = frozenset({"volatility", "volume", "raw", "regulatory"})
+_RETURNS: Final = frozenset({"price", "trend"})
 _SHOWN: Final = 5
 
 
@@ -93,8 +96,9 @@ def column_checks(dataset: Dataset, prepared: Prepared, *, seed: int) -> tuple[C
     columns |= {"delay of known_at": (table.known_at - table.ts).astype(np.float64)}
     own = {name: spec for name, spec in FEATURES.items() if spec in dataset.features.specs}
     known = {name: "scale" for name, spec in own.items() if spec.category in _SCALED}
+    scaled = [name for name, spec in own.items() if spec.category in _RETURNS and spec.unit.startswith("fraction")]
     return (
-        identity_check(columns, table.code, table.ts, known=known, seed=seed),
+        identity_check(columns, table.code, table.ts, known=known, scaled=scaled, seed=seed),
         regime_check(regimes, table.code, table.ts, seed=seed),
     )
 

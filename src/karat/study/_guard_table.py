@@ -2,7 +2,7 @@
 
 Invariants:
 1. A guard never opens Test and writes nothing into a ledger; what it fits lies in a folder that is gone afterwards.
-2. One line a guard. `all` is every guard of the table.
+2. One line a guard here, one in `_guard_list`. `all` is every guard of the table.
 3. A guard fails where a check is False. A check that is None was printed, or could not be evaluated, and says why.
 """
 
@@ -22,6 +22,7 @@ from karat.models import create
 from karat.study._cells import Task, moved_by_names, moved_by_the_future, read_forecast, run_cell
 from karat.study._config import StudyConfig
 from karat.study._context import venue_of
+from karat.study._guard_list import QUESTIONS
 from karat.study._guards import (
     FreshProcess,
     data_checks,
@@ -159,21 +160,20 @@ def _params(bench: Bench) -> tuple[Check, ...]:
     return tuple(checks) or (Check("parameters", None, "", None, "not evaluable: no model of the study has a network"),)
 
 
-GUARDS: Final[dict[str, Guard]] = {
-    guard.name: guard
-    for guard in (
-        Guard("data", "was every value known when it says so, and who is missing?", data_checks),
-        Guard("future", "can what happens later change what was computed?", future_checks),
-        Guard("splits", "does a label span cross a cut?", split_checks),
-        Guard("ids", "does anything tell instruments apart?", id_checks),
-        Guard("labels", "do shuffled labels earn anything?", label_checks),
-        Guard("shift", "do the judged rows look like the learned ones?", shift_checks),
-        Guard("forecaster", "does a fitted model read the future or a name?", _forecaster),
-        Guard("market", "were fills possible, and within the rules?", _market),
-        Guard("determinism", "does a fresh process give the same bits?", _determinism),
-        Guard("params", "is every network within its budget?", _params),
-    )
+_CHECKS: Final[dict[str, Callable[[Bench], tuple[Check, ...]]]] = {
+    "data": data_checks,
+    "future": future_checks,
+    "splits": split_checks,
+    "ids": id_checks,
+    "labels": label_checks,
+    "shift": shift_checks,
+    "forecaster": _forecaster,
+    "market": _market,
+    "determinism": _determinism,
+    "params": _params,
 }
+
+GUARDS: Final = {name: Guard(name, question, _CHECKS[name]) for name, question in QUESTIONS.items()}
 """Every guard by name."""
 
 

@@ -38,7 +38,6 @@ from karat.study._guard_future import feature_check, label_check, market_check, 
 from karat.study._guard_ids import column_checks, probe_check, scan_check
 from karat.study._guard_money import fill_check, rules_check
 from karat.study._plugins import selection_of
-from karat.study._score import date_means
 from karat.study._subject import Subject
 
 
@@ -83,20 +82,28 @@ def id_checks(subject: Subject) -> tuple[Check, ...]:
 
 
 def label_checks(subject: Subject) -> tuple[Check, ...]:
-    """Return what shuffled labels earn and lose, on the last selection fold; a panel earns the mean per date."""
+    """Return what shuffled labels earn and lose, on the last selection fold; a panel earns the mean per date.
+
+    A position earns the return of its whole label, so that a year has its bars over the label's of them.
+    """
     config, prepared = subject.config, subject.prepared
     horizon = config.primary_horizon
     fold = [fold for fold in prepared.folds[horizon] if fold.role == "select"][-1]
     train, valid, _ = views(prepared.table, prepared.labels[horizon], fold, horizon)
-    dates = np.unique(valid.ts)
+    order = np.argsort(valid.ts, kind="stable")
+    dates, starts, rows = np.unique(valid.ts[order], return_index=True, return_counts=True)
 
     def per_date(forecasts: np.ndarray, returns: np.ndarray) -> np.ndarray:
-        gross = forecasts * returns[:, None]
-        return np.stack([date_means(dates, valid.ts, column) for column in gross.T], axis=1)
+        gross = (forecasts * returns[:, None])[order]
+        means: np.ndarray = np.add.reduceat(gross, starts, axis=0) / rows[:, None]
+        return means
 
     parts = (train.features, train.labels.value, valid.features, valid.labels.value)
     score = per_date if len(dates) < len(valid) else None
-    terms: dict[str, Any] = {"seed": config.seed, "periods_per_year": years_bars(config, subject.dataset.panel)}
+    bars = np.unique(valid.table.ts)
+    held = np.median(np.searchsorted(bars, valid.labels.end_ns) - np.searchsorted(bars, valid.ts))
+    periods = years_bars(config, subject.dataset.panel) / max(float(held), 1.0)
+    terms: dict[str, Any] = {"seed": config.seed, "periods_per_year": periods}
     return (
         shuffled_label_sentinel(*parts, score=score, **terms),
         shuffled_label_drop(*parts, score=score, **terms),

@@ -6,7 +6,7 @@ the code of a study; only the forecasts and the returns are made here.
 """
 
 from karat.study.rates._config import CalibrationConfig, CampaignConfig, NoEdge, Planted, Whole
-from karat.study.rates._rates import rates
+from karat.study.rates._rates import error_rates
 from karat.study.rates._run import Calibration, read_calibration, read_finished, run_campaigns, run_worlds
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "NoEdge",
     "Planted",
     "Whole",
-    "rates",
+    "error_rates",
     "read_calibration",
     "read_finished",
     "run_campaigns",

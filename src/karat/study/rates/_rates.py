@@ -22,7 +22,7 @@ GATES: Final = ("valid", "skill", "money", "sturdy")
 Line = Mapping[str, Any]
 
 
-def rates(config: CalibrationConfig, worlds: Sequence[Line], campaigns: Sequence[Line]) -> dict[str, Any]:
+def error_rates(config: CalibrationConfig, worlds: Sequence[Line], campaigns: Sequence[Line]) -> dict[str, Any]:
     """Return the rates of every kind that has a line, of all worlds without an edge, and of every campaign."""
     kinds = [(kind, [line for line in worlds if line["kind"] == kind.name]) for kind in config.kinds]
     without = [line for kind, lines in kinds if not kind.edge for line in lines]

@@ -143,6 +143,35 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class FigureRow:
+    """One figure of calibration on `Test`, of the forecasts as the model made them and, where calibrated, as used.
+
+    `raw_p`, `used_p`: where the figure has one, the p-value of a calibrated forecast.
+    """
+
+    metric: str
+    raw: Estimate
+    used: Estimate
+    raw_p: float = math.nan
+    used_p: float = math.nan
+
+
+@dataclass(frozen=True)
+class MapRow:
+    """What became of one map: the method in use (identity where it fell back), its score without and with it, why."""
+
+    model: str
+    horizon: str
+    part: str
+    regime: str
+    method: str
+    rows: int
+    before: float
+    after: float
+    reason: str
+
+
+@dataclass(frozen=True)
 class Curve:
     """An equity curve (n,) in USD after costs; `role`: selected, baseline, or reference (e.g. buy and hold)."""
 
@@ -277,6 +306,8 @@ class Story:
     scores: tuple[ScoreRow, ...] = ()
     fan: Fan | None = None
     calibration: Calibration | None = None
+    figures: tuple[FigureRow, ...] = ()
+    maps: tuple[MapRow, ...] = ()
 
     equity: Equity | None = None
     risk: tuple[RiskRow, ...] = ()

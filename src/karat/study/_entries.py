@@ -5,7 +5,7 @@
 | study, family | before the first cell | the run's hash; the configuration as written |
 | cell | when a cell is finished | the cell's address |
 | trial | when its score on `Valid` exists | run and trial |
-| freeze | after selection | run |
+| freeze | after selection, with the hash of every map by which forecasts are calibrated | run |
 | open | before a test cell is dispatched | run and cell |
 | series | when `Test` is scored | run and trial |
 | verdict | when the run is published | none: each publication is recorded |
@@ -89,6 +89,9 @@ def record_selection(run: Run, selection: Selection) -> None:
         "model": [chosen.name, dict(chosen.params)],
         "money_baseline": dict(selection.money_baseline),
     }
+    maps = {horizon: run.maps(run.plan.entrant(selection.selected), horizon) for horizon in run.config.horizons}
+    if run.config.calibration.used:
+        payload["maps"] = {horizon: found.content_hash for horizon, found in maps.items() if found is not None}
     run.ledger.append_once(f"freeze:{run.plan.run_id}", "freeze", payload)
 
 

@@ -31,6 +31,7 @@ from karat.study._names import check_names
 from karat.study._plan import make_plan
 from karat.study._prepare import assemble, prepare_dataset, save_dataset
 from karat.study._publish import publish
+from karat.study._regimes import require_regimes
 from karat.study._result import RunResult
 from karat.study._subject import Running
 from karat.study._workspace import Workspace
@@ -59,6 +60,7 @@ def _run(config: StudyConfig, workspace: Workspace, progress: Progress, recorded
     progress("data", 0, 1)
     check_names(config)
     dataset = prepare_dataset(config)
+    require_regimes(dataset.panel, config.calibration.by_regime)
     prepared = assemble(dataset.panel, dataset.features, config.horizons, config.splits)
     folder = save_dataset(dataset, workspace.prepared)
     plan = make_plan(config, dataset.panel, prepared, folder.name)

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from karat.core import DataError, Ledger, content_hash
+from karat.core import DataError, Ledger, content_hash, file_digests
 from karat.study._cells import is_finished, read_forecast
 from karat.study._config import StudyConfig
 from karat.study._context import Progress
@@ -26,6 +26,7 @@ from karat.study._manifest import provenance_facts
 from karat.study._pipeline import run_study
 from karat.study._plan import code_of
 from karat.study._prepare import load_panel
+from karat.study._publish import MAPS
 from karat.study._result import RunResult
 from karat.study._stored import is_intact
 from karat.study._workspace import Workspace
@@ -109,6 +110,10 @@ def _stored(result: RunResult, workspace: Workspace, _progress: Progress) -> Ite
     for name, digest in result.manifest["results"].items():
         whole = is_intact(result.folder / "results" / f"{name}.parquet", digest)
         yield Comparison(f"stored results/{name}", digest[:16], digest[:16] if whole else "changed or missing", whole)
+    for name, digest in result.manifest.get("maps", {}).items():
+        path = result.folder / MAPS / name
+        found = file_digests(path)[0] if path.is_file() else "missing"
+        yield _row(f"stored {MAPS}/{name}", digest, found)
     there = {address: digest for address, digest in result.manifest["cells"].items()
              if is_finished(workspace.cells / address)}  # fmt: skip
     changed = [address for address, digest in there.items() if not _cell_intact(workspace, address, digest)]
@@ -169,6 +174,8 @@ def _again(result: RunResult, workspace: Workspace, progress: Progress) -> Itera
     yield _row(f"{len(was)} forecasts", content_hash(was), content_hash(now))
     for name, digest in manifest["results"].items():
         yield _row(f"results/{name}", digest, fresh["results"].get(name, "absent"))
+    for name, digest in manifest.get("maps", {}).items():
+        yield _row(f"{MAPS}/{name}", digest, fresh["maps"].get(name, "absent"))
     yield _row("verdict", content_hash(manifest["verdict"]), content_hash(fresh["verdict"]))
 
 

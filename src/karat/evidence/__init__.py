@@ -18,6 +18,7 @@ from karat.evidence._enough import MIN_DATES, MIN_HORIZONS, require_enough
 from karat.evidence._exceedances import Exceedances, var_backtest
 from karat.evidence._families import FAMILIES, Family, correct
 from karat.evidence._forecast_tests import DieboldMariano, clark_west, diebold_mariano
+from karat.evidence._forward import FEWEST_DAYS, USUAL_DAYS, Forward, ForwardTest, judge_forward, with_forward
 from karat.evidence._id_scan import IDENTITIES, IdHit, scan_source
 from karat.evidence._identity import (
     FEATURE_LIMIT_BITS,
@@ -77,6 +78,7 @@ __all__ = [
     "DESIGNS",
     "FAMILIES",
     "FEATURE_LIMIT_BITS",
+    "FEWEST_DAYS",
     "IDENTITIES",
     "MAX_PARAMETERS",
     "METHODS",
@@ -85,6 +87,7 @@ __all__ = [
     "PRINTED",
     "PROTOCOL",
     "REGIME_LIMIT_BITS",
+    "USUAL_DAYS",
     "Aggregate",
     "Anova",
     "Case",
@@ -95,6 +98,8 @@ __all__ = [
     "DieboldMariano",
     "Exceedances",
     "Family",
+    "Forward",
+    "ForwardTest",
     "Gate",
     "GiacominiWhite",
     "IdHit",
@@ -149,6 +154,7 @@ __all__ = [
     "identity_check",
     "interval_score",
     "judge",
+    "judge_forward",
     "known_check",
     "log_loss_classes",
     "matched_excess",
@@ -185,4 +191,5 @@ __all__ = [
     "var_backtest",
     "verify_budget_compliance",
     "welch_t",
+    "with_forward",
 ]

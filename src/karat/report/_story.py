@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from karat.evidence import Verdict
+    from karat.evidence import Forward, Verdict
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -317,6 +317,7 @@ class Story:
     periods: tuple[PeriodRow, ...] = ()
     seeds: tuple[SeedRow, ...] = ()
 
+    forward: Forward | None = None
     trials: tuple[TrialRow, ...] = ()
     openings: tuple[OpeningRow, ...] = ()
     ledger: Mapping[str, Any] = field(default_factory=dict)

@@ -6,6 +6,8 @@ Only this room turns configuration into objects. `run` is the whole of it; `repr
 from karat.study._config import StudyConfig, read_study, shipped_study, study_schema
 from karat.study._context import Progress
 from karat.study._environment import measured_on
+from karat.study._forward import ForwardDays, forward
+from karat.study._freeze import Frozen, freeze
 from karat.study._guard_ids import scan_for_static_ids
 from karat.study._guard_table import GUARDS, Guard, GuardReport, run_guards
 from karat.study._history import Family, families
@@ -26,6 +28,8 @@ __all__ = [
     "CalibrationConfig",
     "Comparison",
     "Family",
+    "ForwardDays",
+    "Frozen",
     "Guard",
     "GuardReport",
     "Progress",
@@ -35,6 +39,8 @@ __all__ = [
     "Workspace",
     "check_names",
     "families",
+    "forward",
+    "freeze",
     "load_panel",
     "measured_on",
     "prepare_dataset",

@@ -9,6 +9,8 @@
 | open | before a test cell is dispatched | run and cell |
 | series | when `Test` is scored | run and trial |
 | verdict | when the run is published | none: each publication is recorded |
+| frozen | by `karat freeze`: model, configuration and data by hash, and the test of forward days | run |
+| forward | by `karat forward`: one day of a frozen selection | run and day |
 
 Invariants:
 1. Each entry is written once under its key; resuming or repeating a run finds what is there.

@@ -22,7 +22,7 @@ from karat.study._entries import record_verdict
 from karat.study._history import History
 from karat.study._judge import Selection, Tests
 from karat.study._manifest import make_manifest
-from karat.study._result import RunResult
+from karat.study._result import FORWARD, RunResult
 from karat.study._story import write_report
 from karat.study._tables import result_tables
 
@@ -47,6 +47,8 @@ def publish(run: Run, selection: Selection, tests: Tests, history: History, verd
     finished = iso(now_ns() // NS_PER_SECOND * NS_PER_SECOND)
     manifest["record"] = {"finished": finished, "ledger": {"size": head.size, "root": head.root}}
     (partial / "run.json").write_text(json.dumps(manifest, indent=1, allow_nan=False), encoding="utf-8")
+    if (folder / FORWARD).is_file():  # forward days outlive a repetition of their run
+        shutil.copy(folder / FORWARD, partial / FORWARD)
     write_report(partial)
     shutil.rmtree(replaced, ignore_errors=True)
     if folder.exists():

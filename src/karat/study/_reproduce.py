@@ -1,8 +1,8 @@
 """`reproduce`: the whole run again from its sources, in a scratch workspace, compared hash by hash.
 
 Invariants:
-1. What stands in run.json is compared with the ledger first: an edited configuration is named key by key, edited
-   results, history or verdict by their section.
+1. What stands in run.json and forward.json is compared with the ledger first: an edited configuration is named key by
+   key, edited results, history or verdict by their section.
 2. Stored results, cells and series of earlier trials are compared with their recorded hashes. Of these only the
    series are used: cells, features and results are made anew.
 3. Equal means equal hashes of every cell's forecast, every result table and the verdict; versions are only reported.
@@ -21,6 +21,7 @@ from karat.study._cells import is_finished, read_forecast
 from karat.study._config import StudyConfig
 from karat.study._context import Progress
 from karat.study._entries import published_hashes
+from karat.study._forward import standing
 from karat.study._history import History, digest_in
 from karat.study._manifest import provenance_facts
 from karat.study._pipeline import run_study
@@ -83,9 +84,14 @@ def _recorded(result: RunResult, workspace: Workspace, _progress: Progress) -> I
     with Ledger.open(workspace.ledger, role="research") as ledger:
         studies = [entry.payload["config"] for entry in ledger.entries("study") if entry.payload["run_id"] == run_id]
         verdicts = [entry.payload for entry in ledger.entries("verdict") if entry.payload["run_id"] == run_id]
+        days = standing(ledger, run_id)
     if not studies or not verdicts:
         yield Comparison("run", "not in this ledger", run_id, False)
         return
+    if result.forward is not None or days is not None:
+        yield _row(
+            "forward days", *(content_hash(None if it is None else it.to_dict()) for it in (days, result.forward))
+        )
     found = manifest["config"]
     recorded = min(studies, key=lambda config: len(list(_differences(config, found))))
     for path, was, now in _differences(recorded, found):

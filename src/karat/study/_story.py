@@ -11,7 +11,7 @@ import polars as pl
 
 from karat.core import DataError, iso_date
 from karat.data import Forecast
-from karat.evidence import Check, Gate, Verdict, spend_alpha
+from karat.evidence import Check, Gate, Verdict, spend_alpha, with_forward
 from karat.report import (
     Estimate,
     Fan,
@@ -66,7 +66,8 @@ def make_story(result: RunResult) -> Story:
         title=config["name"],
         run_id=manifest["run_id"],
         created=record.get("finished", ""),
-        verdict=verdict_of(manifest),
+        verdict=with_forward(verdict_of(manifest), result.forward),
+        forward=result.forward,
         config=config,
         sources=tuple(_sources(manifest)),
         environment=manifest["environment"],

@@ -129,6 +129,7 @@ class Case:
     baseline_name, skill_baseline_name (None: the same one), delay_bars: for the words of the verdict.
     seed, draws: of the bootstrap.
     net_at_capital (n,): net with the impact of orders at the declared capital; None: not evaluated, and the note why.
+    neighbours, regimes: gate 3's printed checks made elsewhere, which decide nothing; empty: not evaluated.
     """
 
     selected: str
@@ -156,6 +157,8 @@ class Case:
     delay_bars: int = 1
     net_at_capital: Floats | None = None
     capital_note: str = ""
+    neighbours: tuple[Check, ...] = ()
+    regimes: tuple[Check, ...] = ()
 
     def __post_init__(self) -> None:
         _require_dates("dates", self.dates)
@@ -216,6 +219,9 @@ def _require_numbers(case: Case) -> None:
             raise InputError(field, getattr(case, field), allowed="a positive number")
     if not 0 < case.alpha < 1:
         raise InputError("alpha", case.alpha, allowed="between 0 and 1")
+    deciding = [check.name for check in (*case.neighbours, *case.regimes) if check.passed is not None]
+    if deciding:
+        raise InputError("neighbours, regimes", deciding, allowed="checks with passed=None", why="they never decide")
     if any(math.isinf(value) for value in case.seed_sharpes):
         raise InputError("seed_sharpes", case.seed_sharpes, allowed="finite numbers, NaN for a seed that never trades")
 

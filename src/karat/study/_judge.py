@@ -70,6 +70,14 @@ class Tests:
     capacity: Capacity | None
 
 
+@dataclass(frozen=True)
+class Printed:
+    """Checks that gate 3 prints and never decides by."""
+
+    neighbours: tuple[Check, ...]
+    regimes: tuple[Check, ...]
+
+
 def select(run: Run) -> Selection:
     """Return the selection made on `Valid`."""
     losses: dict[str, dict[str, float]] = {}
@@ -146,8 +154,10 @@ def store_trials(run: Run, tests: Tests) -> None:
         record_series(run, trial, *store_series(run.workspace.series, trial, frame))
 
 
-def judge_study(run: Run, selection: Selection, tests: Tests, history: History, checks: tuple[Check, ...]) -> Verdict:
-    """Return the verdict on the frozen selection."""
+def judge_study(
+    run: Run, selection: Selection, tests: Tests, history: History, checks: tuple[Check, ...], printed: Printed
+) -> Verdict:
+    """Return the verdict on the frozen selection; `printed` stands beside gate 3."""
     chosen, settings = tests.chosen, run.config.verdict
     case = Case(
         selected=selection.trial,
@@ -175,6 +185,8 @@ def judge_study(run: Run, selection: Selection, tests: Tests, history: History, 
         delay_bars=tests.delay_bars,
         net_at_capital=None if tests.capacity is None else tests.capacity.net_returns,
         capital_note=_capital_note(run, tests.capacity),
+        neighbours=printed.neighbours,
+        regimes=printed.regimes,
     )
     return judge(case)
 

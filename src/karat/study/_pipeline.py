@@ -27,13 +27,14 @@ from karat.study._entries import open_tests, record_cell, record_selection, reco
 from karat.study._executor import Executor, make_executor
 from karat.study._guards import FreshProcess, money_checks, static_checks
 from karat.study._history import History, read_history
-from karat.study._judge import Selection, Tests, judge_study, require_trades, score_tests, select, store_trials
+from karat.study._judge import Printed, Selection, Tests, judge_study, require_trades, score_tests, select, store_trials
 from karat.study._names import check_names
 from karat.study._plan import Plan, make_plan
 from karat.study._prepare import Dataset, Prepared, assemble, prepare_dataset, save_dataset
 from karat.study._publish import publish
 from karat.study._regimes import require_regimes
 from karat.study._result import RunResult
+from karat.study._sturdiness import neighbour_checks, regime_checks
 from karat.study._subject import Running
 from karat.study._workspace import Workspace
 
@@ -111,7 +112,8 @@ def _conclude(
     if recorded is not None:
         history = recorded.with_series_of(history)
     run.progress("evidence", 2, 3)
-    verdict = judge_study(run, selection, tests, history, checks)
+    printed = Printed(neighbour_checks(run, tests), regime_checks(run, tests))
+    verdict = judge_study(run, selection, tests, history, checks, printed)
     run.progress("evidence", 3, 3)
     result = publish(run, selection, tests, history, verdict)
     run.progress("report", 1, 1)

@@ -13,6 +13,7 @@ from karat.evidence._budget import MAX_PARAMETERS, budget_check, verify_budget_c
 from karat.evidence._circular import circular_block_length, circular_interval
 from karat.evidence._compare import Compared, Comparison, compare_losses
 from karat.evidence._draws import block_length
+from karat.evidence._durations import DurationDependence, duration_dependence, spells
 from karat.evidence._effects import Anova, Strata, TukeyPair, anova_tukey, cohens_d, hedges_g, stratify
 from karat.evidence._enough import MIN_DATES, MIN_HORIZONS, require_enough
 from karat.evidence._exceedances import Exceedances, var_backtest
@@ -96,6 +97,7 @@ __all__ = [
     "Compared",
     "Comparison",
     "DieboldMariano",
+    "DurationDependence",
     "Exceedances",
     "Family",
     "Forward",
@@ -144,6 +146,7 @@ __all__ = [
     "detectable_sharpe",
     "diebold_mariano",
     "dsr",
+    "duration_dependence",
     "exact_rate",
     "expected_max_sharpe",
     "family_table",
@@ -183,6 +186,7 @@ __all__ = [
     "shuffled_label_drop",
     "shuffled_label_sentinel",
     "spa",
+    "spells",
     "spend_alpha",
     "stepm",
     "stratify",

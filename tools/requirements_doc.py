@@ -64,7 +64,11 @@ def render(tests: Path = ROOT / "tests") -> str:
 
 def main() -> int:
     """Write or compare the page."""
-    page = render()
+    try:
+        page = render()
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     if "--check" in sys.argv:
         if not TARGET.is_file() or TARGET.read_text(encoding="utf-8") != page:
             sys.stderr.write(f"{TARGET.relative_to(ROOT)} is out of date; run python tools/requirements_doc.py\n")

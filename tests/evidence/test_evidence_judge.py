@@ -197,11 +197,17 @@ def test_gate_3_sub_periods_and_seeds() -> None:
     assert none.gates[3].passed
 
 
-def test_gate_3_prints_what_is_not_evaluated_yet() -> None:
+def test_gate_3_prints_neighbours_and_regimes_and_never_decides_by_them() -> None:
     verdict = judge(case())
     for name in ("neighbouring parameters", "regimes"):
-        assert check_of(verdict, 3, name) == Check(name, None, "not set", None, "not evaluated")
+        assert check_of(verdict, 3, name) == Check(name, None, PRINTED, None, "not evaluated")
     assert check_of(verdict, 3, "net Sharpe without the best 1 %").value < check_of(verdict, 3, "net Sharpe at").value
+    bad = {"neighbours": (Check("share", 0.0, PRINTED, None),), "regimes": (Check("crisis", -9.0, PRINTED, None),)}
+    shown = judge(case(**bad))
+    assert {"share", "crisis"} <= {check.name for check in shown.gates[3].checks}
+    assert (shown.outcome, shown.gates[3].passed) == (verdict.outcome, verdict.gates[3].passed)
+    with pytest.raises(InputError, match=r"neighbours, regimes: got \['share'\]; .*they never decide"):
+        case(neighbours=(Check("share", 0.0, "> 0", False),))
 
 
 @pytest.mark.req("EVAL-20")

@@ -182,6 +182,16 @@ class Chance(Tilt):
         self._line = self._line * np.random.Generator(np.random.Philox(self.seed)).uniform(0.5, 1.5, 2)
 
 
+class Narrow(Tilt):
+    """Half as unsure as it should be."""
+
+    name = "toy_narrow"
+
+    def _fit(self, train, valid):
+        super()._fit(train, valid)
+        self._residual = 0.5 * self._residual
+
+
 class Restless(Tilt):
     """Never the same twice."""
 
@@ -231,6 +241,7 @@ class Market(Source):
 ENTRY_POINTS = """[karat.model]
 toy_tilt = toy.models:Tilt
 toy_chance = toy.models:Chance
+toy_narrow = toy.models:Narrow
 toy_restless = toy.models:Restless
 toy_peeker = toy.models:Peeker
 toy_broken = toy.models:Broken

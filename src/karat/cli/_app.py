@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from karat.cli import _calibrate, _config, _data, _dataset, _doctor, _features, _guard, _simulate, _study
+from karat.cli import _calibrate, _config, _data, _dataset, _doctor, _features, _forward, _guard, _simulate, _study
 from karat.cli._output import errors
 
 app = typer.Typer(
@@ -41,6 +41,8 @@ app.command("run")(_study.run)
 app.command("demo")(_study.demo)
 app.command("report")(_study.report)
 app.command("reproduce")(_study.reproduce)
+app.command("freeze")(_forward.freeze)
+app.command("forward")(_forward.forward)
 app.command("verify")(_study.verify)
 app.command("trials")(_study.trials)
 app.command("calibrate")(_calibrate.calibrate)

@@ -13,11 +13,13 @@ from karat.evidence._budget import MAX_PARAMETERS, budget_check, verify_budget_c
 from karat.evidence._circular import circular_block_length, circular_interval
 from karat.evidence._compare import Compared, Comparison, compare_losses
 from karat.evidence._draws import block_length
+from karat.evidence._durations import DurationDependence, duration_dependence, spells
 from karat.evidence._effects import Anova, Strata, TukeyPair, anova_tukey, cohens_d, hedges_g, stratify
 from karat.evidence._enough import MIN_DATES, MIN_HORIZONS, require_enough
 from karat.evidence._exceedances import Exceedances, var_backtest
 from karat.evidence._families import FAMILIES, Family, correct
 from karat.evidence._forecast_tests import DieboldMariano, clark_west, diebold_mariano
+from karat.evidence._forward import FEWEST_DAYS, USUAL_DAYS, Forward, ForwardTest, judge_forward, with_forward
 from karat.evidence._id_scan import IDENTITIES, IdHit, scan_source
 from karat.evidence._identity import (
     FEATURE_LIMIT_BITS,
@@ -46,6 +48,7 @@ from karat.evidence._pbo import Pbo, pbo_cscv
 from karat.evidence._power import DESIGNS, detectable_effect, required_n, required_periods
 from karat.evidence._protocol import PROTOCOL, Rule, family_table, protocol_table
 from karat.evidence._ranks import RankSum, rank_sum
+from karat.evidence._rival import CASH, Rival, hardest_in_money, shows
 from karat.evidence._scores import (
     Reliability,
     brier_classes,
@@ -75,9 +78,11 @@ from karat.evidence._strata import Stratum, compare_strata, stratify_by
 from karat.evidence._welch import Welch, anova_welch, welch_t
 
 __all__ = [
+    "CASH",
     "DESIGNS",
     "FAMILIES",
     "FEATURE_LIMIT_BITS",
+    "FEWEST_DAYS",
     "IDENTITIES",
     "MAX_PARAMETERS",
     "METHODS",
@@ -86,6 +91,7 @@ __all__ = [
     "PRINTED",
     "PROTOCOL",
     "REGIME_LIMIT_BITS",
+    "USUAL_DAYS",
     "Aggregate",
     "Anova",
     "Case",
@@ -94,8 +100,11 @@ __all__ = [
     "Compared",
     "Comparison",
     "DieboldMariano",
+    "DurationDependence",
     "Exceedances",
     "Family",
+    "Forward",
+    "ForwardTest",
     "Gate",
     "GiacominiWhite",
     "IdHit",
@@ -107,6 +116,7 @@ __all__ = [
     "RankSum",
     "Rate",
     "Reliability",
+    "Rival",
     "Rule",
     "Spa",
     "Strata",
@@ -140,10 +150,12 @@ __all__ = [
     "detectable_sharpe",
     "diebold_mariano",
     "dsr",
+    "duration_dependence",
     "exact_rate",
     "expected_max_sharpe",
     "family_table",
     "giacomini_white",
+    "hardest_in_money",
     "hedged_excess",
     "hedges_g",
     "id_probe",
@@ -151,6 +163,7 @@ __all__ = [
     "identity_check",
     "interval_score",
     "judge",
+    "judge_forward",
     "known_check",
     "log_loss_classes",
     "matched_excess",
@@ -177,9 +190,11 @@ __all__ = [
     "same_as_of",
     "scan_source",
     "sharpe_interval",
+    "shows",
     "shuffled_label_drop",
     "shuffled_label_sentinel",
     "spa",
+    "spells",
     "spend_alpha",
     "stepm",
     "stratify",
@@ -188,4 +203,5 @@ __all__ = [
     "var_backtest",
     "verify_budget_compliance",
     "welch_t",
+    "with_forward",
 ]

@@ -31,7 +31,7 @@ QUESTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("money", "Is it worth more after costs than cash, than its share of any baseline, than one that Valid showed?"),
     ("sturdy", "Does it survive being hurt?"),
 )
-_NOT_EVALUATED: Final = ("neighbouring parameters", "regimes")
+_PRINTED_ELSEWHERE: Final = ("neighbouring parameters", "regimes")
 
 
 def level_of(case: Case) -> float:
@@ -167,7 +167,8 @@ def _open_checks(case: Case) -> tuple[Check, ...]:
     keep = len(case.net) - max(1, round(len(case.net) / 100))
     without = _annual(case, np.sort(case.net)[:keep])
     dropped = Check("net Sharpe without the best 1 % of days", without, PRINTED, None)
-    return (dropped, *(Check(name, None, "not set", None, "not evaluated") for name in _NOT_EVALUATED))
+    neighbours, regimes = (Check(name, None, PRINTED, None, "not evaluated") for name in _PRINTED_ELSEWHERE)
+    return (dropped, *(case.neighbours or (neighbours,)), *(case.regimes or (regimes,)))
 
 
 def _annual(case: Case, returns: Floats) -> float:

@@ -54,6 +54,7 @@ PROTOCOL: Final[tuple[Rule, ...]] = (
     Rule("What could this much data have shown?", "detectable_effect", "power of t", "80 % power", _SHARED),
     Rule("How much data does it need?", "required_n", "power of t", "80 % power", _SHARED),
     Rule("Does value at risk keep its promise?", "var_backtest", "Kupiec, Christoffersen", "p > 0.05", "planned"),
+    Rule("Do spells end without memory?", "duration_dependence", "Weibull, shape 1", "p > 0.05", "planned"),
     Rule("Do probabilities mean what they say?", "calibration.ece", "ECE, top label and by class", _SEEN, _NONE),
     Rule("What is the Brier score made of?", "calibration.brier_parts", "Murphy, within bins", _SEEN, _NONE),
     Rule("Are quantiles right as a whole?", "calibration.pit_uniform", "KS on the PIT", "p > 0.05", "planned"),

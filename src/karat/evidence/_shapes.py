@@ -139,6 +139,7 @@ class Case:
     printed: whether figures that stand beside the gates and never decide are computed; the verdict is the same.
     sure_above: draws of gates 1 and 2 end once the p-value is surely above this; it then is None, the verdict the same.
     net_at_capital (n,): net with the impact of orders at the declared capital; None: not evaluated, and the note why.
+    neighbours, regimes: gate 3's printed checks made elsewhere, which decide nothing; empty: not evaluated.
     """
 
     selected: str
@@ -169,6 +170,8 @@ class Case:
     capital_note: str = ""
     printed: bool = True
     sure_above: float | None = None
+    neighbours: tuple[Check, ...] = ()
+    regimes: tuple[Check, ...] = ()
 
     def __post_init__(self) -> None:
         _require_dates("dates", self.dates)
@@ -247,6 +250,9 @@ def _require_numbers(case: Case) -> None:
             raise InputError(field, getattr(case, field), allowed="a positive number")
     if not 0 < case.alpha < 1:
         raise InputError("alpha", case.alpha, allowed="between 0 and 1")
+    deciding = [check.name for check in (*case.neighbours, *case.regimes) if check.passed is not None]
+    if deciding:
+        raise InputError("neighbours, regimes", deciding, allowed="checks with passed=None", why="they never decide")
     if any(math.isinf(value) for value in case.seed_sharpes):
         raise InputError("seed_sharpes", case.seed_sharpes, allowed="finite numbers, NaN for a seed that never trades")
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from karat.report._charts_data import fold_chart
 from karat.report._document import Block, Cell, Column, Facts, Note, Section, Table, absent, num, text
-from karat.report._format import MEASURES, flatten, scalar
+from karat.report._format import MEASURES, flatten, number, prose, scalar
 from karat.report._sections_verdict import check_table
 from karat.report._story import SourceRow, Story
+
+if TYPE_CHECKING:
+    from karat.evidence import Forward
 
 _TERMS = (
     ("Pinball loss", "mean distance between forecast quantiles and outcome, weighted so that honest quantiles win"),
@@ -23,6 +28,8 @@ def history(story: Story) -> Section:
     lead = "How often was it tried? Counted from the ledger: every study whose instruments and test dates overlap."
     blocks: list[Block] = [_trials(story) if story.trials else absent("Trials", "The ledger holds none.")]
     blocks.append(_openings(story) if story.openings else absent("Openings of Test", "Test was not opened."))
+    if story.forward is not None:
+        blocks.append(_forward(story.forward))
     if story.ledger:
         blocks.append(Facts(tuple((f"Ledger {key}", text(scalar(value))) for key, value in flatten(story.ledger))))
     return Section("history", "Trial history", lead, tuple(blocks))
@@ -66,6 +73,21 @@ def glossary(story: Story) -> Section:
     measures = [(entry.title, entry.meaning) for key, entry in MEASURES.items() if key in used]
     rows = tuple((term, text(meaning)) for term, meaning in (*_TERMS, *measures))
     return Section("terms", "Terms", "What the words mean.", (Facts(rows),))
+
+
+def _forward(found: Forward) -> Facts:
+    """Return where the frozen selection stands on days that came after it."""
+    rows = [
+        ("Frozen forward days", Cell(scalar(found.days), f"the first {scalar(found.needed)} are tested")),
+        ("Forward test", Cell(found.state, prose(found.text))),
+    ]
+    if found.state != "waiting":
+        rows += [
+            ("p skill, forward", Cell(number(found.skill_p, "p"), f"against {found.rival}")),
+            ("p money, forward", num(found.money_p, "p")),
+            ("Net excess Sharpe a year, forward", num(found.net_excess_sharpe, "ratio")),
+        ]
+    return Facts(tuple(rows))
 
 
 def _trials(story: Story) -> Table:

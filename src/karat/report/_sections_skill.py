@@ -7,6 +7,7 @@ from itertools import groupby
 
 from karat.report._charts_skill import SCORES, fan_chart, pit_chart, ranked, reliability_chart, score_chart
 from karat.report._document import Block, Cell, Section, Table, absent, columns, num, text
+from karat.report._sections_calibration import calibration_tables
 from karat.report._story import Estimate, ScoreRow, Story
 
 _NO_TEST = "The run did not reach the point where Test is scored."
@@ -45,6 +46,7 @@ def forecasts(story: Story) -> Section:
             blocks.append(reliability_chart(rows, name))
     if calibration.coverage:
         blocks.append(_coverage_table(story))
+    blocks += calibration_tables(story)
     return Section("forecasts", "Forecasts", lead, tuple(blocks))
 
 

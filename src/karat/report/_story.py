@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from karat.evidence import Verdict
+    from karat.evidence import Forward, Verdict
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -140,6 +140,35 @@ class Calibration:
     pit: Floats
     coverage: tuple[ReliabilityRow, ...] = ()
     classes: tuple[ReliabilityRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class FigureRow:
+    """One figure of calibration on `Test`, of the forecasts as the model made them and, where calibrated, as used.
+
+    `raw_p`, `used_p`: where the figure has one, the p-value of a calibrated forecast.
+    """
+
+    metric: str
+    raw: Estimate
+    used: Estimate
+    raw_p: float = math.nan
+    used_p: float = math.nan
+
+
+@dataclass(frozen=True)
+class MapRow:
+    """What became of one map: the method in use (identity where it fell back), its score without and with it, why."""
+
+    model: str
+    horizon: str
+    part: str
+    regime: str
+    method: str
+    rows: int
+    before: float
+    after: float
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -277,6 +306,8 @@ class Story:
     scores: tuple[ScoreRow, ...] = ()
     fan: Fan | None = None
     calibration: Calibration | None = None
+    figures: tuple[FigureRow, ...] = ()
+    maps: tuple[MapRow, ...] = ()
 
     equity: Equity | None = None
     risk: tuple[RiskRow, ...] = ()
@@ -286,6 +317,7 @@ class Story:
     periods: tuple[PeriodRow, ...] = ()
     seeds: tuple[SeedRow, ...] = ()
 
+    forward: Forward | None = None
     trials: tuple[TrialRow, ...] = ()
     openings: tuple[OpeningRow, ...] = ()
     ledger: Mapping[str, Any] = field(default_factory=dict)

@@ -11,6 +11,8 @@ if typing.TYPE_CHECKING:
     from karat.study._config import StudyConfig, read_study, shipped_study, study_schema
     from karat.study._context import Progress
     from karat.study._environment import measured_on
+    from karat.study._forward import ForwardDays, forward
+    from karat.study._freeze import Frozen, freeze
     from karat.study._guard_ids import scan_for_static_ids
     from karat.study._guard_list import QUESTIONS
     from karat.study._guard_table import GUARDS, Guard, GuardReport, run_guards
@@ -41,6 +43,8 @@ __all__ = [
     "CalibrationConfig",
     "Comparison",
     "Family",
+    "ForwardDays",
+    "Frozen",
     "Guard",
     "GuardReport",
     "Progress",
@@ -51,6 +55,8 @@ __all__ = [
     "check_names",
     "error_rates",
     "families",
+    "forward",
+    "freeze",
     "load_panel",
     "measured_on",
     "prepare_dataset",
@@ -74,6 +80,8 @@ _HOMES = {
     "_config": ("StudyConfig", "read_study", "shipped_study", "study_schema"),
     "_context": ("Progress",),
     "_environment": ("measured_on",),
+    "_forward": ("ForwardDays", "forward"),
+    "_freeze": ("Frozen", "freeze"),
     "_guard_ids": ("scan_for_static_ids",),
     "_guard_list": ("QUESTIONS",),
     "_guard_table": ("GUARDS", "Guard", "GuardReport", "run_guards"),

@@ -99,6 +99,14 @@ def run_cell(task: Task) -> CellResult:
     return result
 
 
+def forecast_again(task: Task) -> str:
+    """Return the content hash of what the stored model of a finished cell forecasts for the cell's rows now."""
+    _, _, inputs = _views(task)
+    model = load_model(Path(task.target) / "model", plugins=split_plugins(task.plugins)[0])
+    set_all_seeds(task.cell.seed)
+    return content_hash(model.predict(inputs).frame())
+
+
 def moved_by_the_future(task: Task) -> int:
     """Return how many forecasts of a finished cell change when every later row of its table is replaced.
 

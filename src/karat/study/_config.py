@@ -82,6 +82,30 @@ class ModelConfig(Config):
         return self.label or (f"{self.name}({given})" if given else self.name)
 
 
+class MapsConfig(Config):
+    """How forecasts are calibrated before they are scored and traded, learned on `Valid` before `Test` opens.
+
+    classes: the map of class probabilities. quantiles: `conformal` moves every quantile but the median to where `Valid`
+    says it lies. A map that does not help on `Valid` is not used. by_regime: a map for each regime as known the day
+    before, by terciles of volatility or, where the panel has a column `vix`, by its levels.
+    """
+
+    classes: Literal["none", "isotonic", "platt", "temperature"] = "none"
+    quantiles: Literal["none", "conformal"] = "none"
+    by_regime: Literal["none", "volatility", "vix"] = "none"
+
+    @model_validator(mode="after")
+    def _something_by_regime(self) -> Self:
+        if self.by_regime != "none" and not self.used:
+            raise ValueError(f"by_regime: got '{self.by_regime}'; nothing is calibrated; set classes or quantiles")
+        return self
+
+    @property
+    def used(self) -> bool:
+        """Whether anything is calibrated."""
+        return (self.classes, self.quantiles) != ("none", "none")
+
+
 class VerdictConfig(Config):
     """What is fixed before `Test` is touched. `prior_trials` may add to what the ledger counts, never subtract."""
 
@@ -113,6 +137,7 @@ class StudyConfig(Config):
     seed: int = Field(default=42, ge=0, lt=2**32)
     seeds: int = Field(default=5, ge=1, le=100)
     golden: bool = False
+    calibration: MapsConfig = MapsConfig()
     policy: PolicySpec = PolicySpec()
     market: MarketSpec = MarketSpec()
     verdict: VerdictConfig = VerdictConfig()

@@ -5,10 +5,12 @@
 | study, family | before the first cell | the run's hash; the configuration as written |
 | cell | when a cell is finished | the cell's address |
 | trial | when its score on `Valid` exists | run and trial |
-| freeze | after selection | run |
+| freeze | after selection, with the hash of every map by which forecasts are calibrated | run |
 | open | before a test cell is dispatched | run and cell |
 | series | when `Test` is scored | run and trial |
 | verdict | when the run is published | none: each publication is recorded |
+| frozen | by `karat freeze`: model, configuration and data by hash, and the test of forward days | run |
+| forward | by `karat forward`: one day of a frozen selection | run and day |
 
 Invariants:
 1. Each entry is written once under its key; resuming or repeating a run finds what is there.
@@ -89,6 +91,9 @@ def record_selection(run: Run, selection: Selection) -> None:
         "model": [chosen.name, dict(chosen.params)],
         "shown_on_valid": shown_facts(selection),
     }
+    maps = {horizon: run.maps(run.plan.entrant(selection.selected), horizon) for horizon in run.config.horizons}
+    if run.config.calibration.used:
+        payload["maps"] = {horizon: found.content_hash for horizon, found in maps.items() if found is not None}
     run.ledger.append_once(f"freeze:{run.plan.run_id}", "freeze", payload)
 
 

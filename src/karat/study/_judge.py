@@ -16,14 +16,14 @@ import polars as pl
 
 from karat.core import InputError
 from karat.data import horizon_bars
-from karat.evidence import Case, Check, TrialSeries, Verdict, judge
+from karat.evidence import Case, Check, Rival, TrialSeries, Verdict, judge
 from karat.kernels import sharpe
 from karat.market import Capacity, Simulation, volumes_on, with_impact
 from karat.study._context import Run
 from karat.study._entries import record_series
 from karat.study._history import History, read_series, store_series, unstored
 from karat.study._plan import Entrant
-from karat.study._rivals import SCALE, Rival, hardest_in_money, hardest_in_skill, shown_on_valid
+from karat.study._rivals import SCALE, hardest_in_money, hardest_in_skill, shown_on_valid
 from karat.study._score import Scored, edges, score, trade
 
 LOSSES = ("pinball", "crps", "log_loss", "brier")
@@ -70,6 +70,14 @@ class Tests:
     seeds: tuple[tuple[int, float, float], ...]
     delay_bars: int
     capacity: Capacity | None
+
+
+@dataclass(frozen=True)
+class Printed:
+    """Checks that gate 3 prints and never decides by."""
+
+    neighbours: tuple[Check, ...]
+    regimes: tuple[Check, ...]
 
 
 def select(run: Run) -> Selection:
@@ -148,8 +156,10 @@ def store_trials(run: Run, tests: Tests) -> None:
         record_series(run, trial, *store_series(run.workspace.series, trial, frame))
 
 
-def judge_study(run: Run, selection: Selection, tests: Tests, history: History, checks: tuple[Check, ...]) -> Verdict:
-    """Return the verdict on the frozen selection."""
+def judge_study(
+    run: Run, selection: Selection, tests: Tests, history: History, checks: tuple[Check, ...], printed: Printed
+) -> Verdict:
+    """Return the verdict on the frozen selection; `printed` stands beside gate 3."""
     chosen, settings = tests.chosen, run.config.verdict
     case = Case(
         selected=selection.trial,
@@ -178,6 +188,8 @@ def judge_study(run: Run, selection: Selection, tests: Tests, history: History, 
         delay_bars=tests.delay_bars,
         net_at_capital=None if tests.capacity is None else tests.capacity.net_returns,
         capital_note=_capital_note(run, tests.capacity),
+        neighbours=printed.neighbours,
+        regimes=printed.regimes,
     )
     return judge(case)
 

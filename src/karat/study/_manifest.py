@@ -14,6 +14,7 @@ from karat.study._entries import shown_facts
 from karat.study._environment import environment
 from karat.study._history import History
 from karat.study._judge import Selection, Tests
+from karat.study._maps import diagnosis_rows
 from karat.study._plan import declaration
 
 
@@ -37,6 +38,7 @@ def make_manifest(run: Run, selection: Selection, tests: Tests, history: History
         "cells": {
             cell.address: read_result(run.workspace.cells / cell.address).forecast_hash for cell in run.plan.cells
         },
+        "calibration": list(_maps(run)),
         "history": history.to_dict(),
         "costs": _costs(run, tests),
         "bars_per_year": run.bars_per_year,
@@ -65,6 +67,15 @@ def _data(run: Run) -> Mapping[str, Any]:
         "notes": list(panel.notes),
         "findings": [_finding(item) for item in run.dataset.quality.findings],
     }
+
+
+def _maps(run: Run) -> Iterator[dict[str, Any]]:
+    """Yield what became of every map of every model at every horizon."""
+    for horizon in run.config.horizons:
+        for entrant in run.plan.entrants:
+            maps = run.maps(entrant, horizon)
+            if maps is not None:
+                yield from diagnosis_rows(entrant.title, horizon, maps)
 
 
 def _finding(item: Finding) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 from karat.core import Interrupted, Ledger
 from karat.data import Catalog
@@ -26,12 +27,14 @@ from karat.study._entries import open_tests, record_cell, record_selection, reco
 from karat.study._executor import Executor, make_executor
 from karat.study._guards import FreshProcess, money_checks, static_checks
 from karat.study._history import History, read_history
-from karat.study._judge import Selection, Tests, judge_study, require_trades, score_tests, select, store_trials
+from karat.study._judge import Printed, Selection, Tests, judge_study, require_trades, score_tests, select, store_trials
 from karat.study._names import check_names
-from karat.study._plan import make_plan
-from karat.study._prepare import assemble, prepare_dataset, save_dataset
+from karat.study._plan import Plan, make_plan
+from karat.study._prepare import Dataset, Prepared, assemble, prepare_dataset, save_dataset
 from karat.study._publish import publish
+from karat.study._regimes import require_regimes
 from karat.study._result import RunResult
+from karat.study._sturdiness import neighbour_checks, regime_checks
 from karat.study._subject import Running
 from karat.study._workspace import Workspace
 
@@ -57,11 +60,7 @@ def run_study(
 
 def _run(config: StudyConfig, workspace: Workspace, progress: Progress, recorded: History | None) -> RunResult:
     progress("data", 0, 1)
-    check_names(config)
-    dataset = prepare_dataset(config)
-    prepared = assemble(dataset.panel, dataset.features, config.horizons, config.splits)
-    folder = save_dataset(dataset, workspace.prepared)
-    plan = make_plan(config, dataset.panel, prepared, folder.name)
+    dataset, prepared, plan, folder = plan_study(config, workspace)
     with Ledger.open(workspace.ledger, role="research") as ledger:
         Catalog(workspace.catalog).add(dataset.panel, _dataset_name(config.name))
         progress("data", 1, 1)
@@ -71,6 +70,16 @@ def _run(config: StudyConfig, workspace: Workspace, progress: Progress, recorded
             return _stages(run, executor, recorded)
         finally:
             executor.close()
+
+
+def plan_study(config: StudyConfig, workspace: Workspace) -> tuple[Dataset, Prepared, Plan, Path]:
+    """Return a study's data, folds and plan, and the folder where workers find the data; the ledger is not touched."""
+    check_names(config)
+    dataset = prepare_dataset(config)
+    require_regimes(dataset.panel, config.calibration.by_regime)
+    prepared = assemble(dataset.panel, dataset.features, config.horizons, config.splits)
+    folder = save_dataset(dataset, workspace.prepared)
+    return dataset, prepared, make_plan(config, dataset.panel, prepared, folder.name), folder
 
 
 def _stages(run: Run, executor: Executor, recorded: History | None) -> RunResult:
@@ -103,7 +112,8 @@ def _conclude(
     if recorded is not None:
         history = recorded.with_series_of(history)
     run.progress("evidence", 2, 3)
-    verdict = judge_study(run, selection, tests, history, checks)
+    printed = Printed(neighbour_checks(run, tests), regime_checks(run, tests))
+    verdict = judge_study(run, selection, tests, history, checks, printed)
     run.progress("evidence", 3, 3)
     result = publish(run, selection, tests, history, verdict)
     run.progress("report", 1, 1)

@@ -3,7 +3,7 @@
 Invariants:
 1. Baselines are added by karat, the same five always; a study file can add candidates and never remove a baseline.
 2. A trial's id depends on configuration and data, not on names, folds or averaged seeds; the choice of seeds is part
-   of it, because picking a seed is a choice, and so is the code of a plug-in.
+   of it, because picking a seed is a choice, and so are the code of a plug-in and how forecasts are calibrated.
 """
 
 from __future__ import annotations
@@ -129,6 +129,8 @@ def _trial(config: StudyConfig, panel: Panel, choice: Sequence[Any], horizon: st
         "market": config.market.model_dump(mode="json"),
         "declaration": declaration(config),
     }
+    if config.calibration.used:  # raw forecasts keep the ids that they had before there was calibration
+        facts["calibration"] = config.calibration.model_dump(mode="json")
     return content_hash(facts)[:40]
 
 

@@ -1,8 +1,8 @@
 """`reproduce`: the whole run again from its sources, in a scratch workspace, compared hash by hash.
 
 Invariants:
-1. What stands in run.json is compared with the ledger first: an edited configuration is named key by key, edited
-   results, history or verdict by their section.
+1. What stands in run.json and forward.json is compared with the ledger first: an edited configuration is named key by
+   key, edited results, history or verdict by their section.
 2. Stored results, cells and series of earlier trials are compared with their recorded hashes. Of these only the
    series are used: cells, features and results are made anew.
 3. Equal means equal hashes of every cell's forecast, every result table and the verdict; versions are only reported.
@@ -16,16 +16,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from karat.core import DataError, Ledger, content_hash
+from karat.core import DataError, Ledger, content_hash, file_digests
 from karat.study._cells import is_finished, read_forecast
 from karat.study._config import StudyConfig
 from karat.study._context import Progress
 from karat.study._entries import published_hashes
+from karat.study._forward import standing
 from karat.study._history import History, digest_in
 from karat.study._manifest import provenance_facts
 from karat.study._pipeline import run_study
 from karat.study._plan import code_of
 from karat.study._prepare import load_panel
+from karat.study._publish import MAPS
 from karat.study._result import RunResult
 from karat.study._stored import is_intact
 from karat.study._workspace import Workspace
@@ -82,9 +84,14 @@ def _recorded(result: RunResult, workspace: Workspace, _progress: Progress) -> I
     with Ledger.open(workspace.ledger, role="research") as ledger:
         studies = [entry.payload["config"] for entry in ledger.entries("study") if entry.payload["run_id"] == run_id]
         verdicts = [entry.payload for entry in ledger.entries("verdict") if entry.payload["run_id"] == run_id]
+        days = standing(ledger, run_id)
     if not studies or not verdicts:
         yield Comparison("run", "not in this ledger", run_id, False)
         return
+    if result.forward is not None or days is not None:
+        yield _row(
+            "forward days", *(content_hash(None if it is None else it.to_dict()) for it in (days, result.forward))
+        )
     found = manifest["config"]
     recorded = min(studies, key=lambda config: len(list(_differences(config, found))))
     for path, was, now in _differences(recorded, found):
@@ -109,6 +116,10 @@ def _stored(result: RunResult, workspace: Workspace, _progress: Progress) -> Ite
     for name, digest in result.manifest["results"].items():
         whole = is_intact(result.folder / "results" / f"{name}.parquet", digest)
         yield Comparison(f"stored results/{name}", digest[:16], digest[:16] if whole else "changed or missing", whole)
+    for name, digest in result.manifest.get("maps", {}).items():
+        path = result.folder / MAPS / name
+        found = file_digests(path)[0] if path.is_file() else "missing"
+        yield _row(f"stored {MAPS}/{name}", digest, found)
     there = {address: digest for address, digest in result.manifest["cells"].items()
              if is_finished(workspace.cells / address)}  # fmt: skip
     changed = [address for address, digest in there.items() if not _cell_intact(workspace, address, digest)]
@@ -169,6 +180,8 @@ def _again(result: RunResult, workspace: Workspace, progress: Progress) -> Itera
     yield _row(f"{len(was)} forecasts", content_hash(was), content_hash(now))
     for name, digest in manifest["results"].items():
         yield _row(f"results/{name}", digest, fresh["results"].get(name, "absent"))
+    for name, digest in manifest.get("maps", {}).items():
+        yield _row(f"{MAPS}/{name}", digest, fresh["maps"].get(name, "absent"))
     yield _row("verdict", content_hash(manifest["verdict"]), content_hash(fresh["verdict"]))
 
 

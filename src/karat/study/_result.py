@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import json
 from collections.abc import Mapping
@@ -13,8 +14,11 @@ from typing import Any
 import polars as pl
 
 from karat.core import DataError, InputError
+from karat.evidence import Forward
 from karat.study._stored import stored_frame
 
+FORWARD = "forward.json"
+"""File of a run that says where its frozen selection stands after its forward days."""
 _SECTIONS = ("run_id", "config", "data", "code", "selection", "cells", "history", "verdict", "environment", "results")
 
 
@@ -54,6 +58,23 @@ class RunResult:
     def verdict(self) -> str:
         """accepted, rejected, indistinguishable or invalid."""
         return str(self.manifest["verdict"]["outcome"])
+
+    @cached_property
+    def forward(self) -> Forward | None:
+        """Where the frozen selection stands after its forward days, None before the first.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        path = self.folder / FORWARD
+        if not path.is_file():
+            return None
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            return Forward(**{field.name: values[field.name] for field in dataclasses.fields(Forward)})
+        except (ValueError, KeyError, TypeError) as error:
+            fix = f"write it again: karat forward {self.run_id}"
+            raise DataError(FORWARD, "as it was written", rows=[str(error)], fix=fix) from None
 
     @property
     def report(self) -> Path:
@@ -121,6 +142,7 @@ class RunResult:
             "detectable_sharpe": verdict["detectable_sharpe"],
             "selected": self.manifest["selection"]["selected"],
             "report": str(self.report),
+            "forward": None if self.forward is None else self.forward.to_dict(),
             "warnings": list(self.warnings),
             "run_id": self.run_id,
         }

@@ -13,29 +13,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from scipy.special import stdtr
 
-from karat.evidence import hedged_excess, matched_excess
+from karat.evidence import CASH, Rival, shows
+from karat.evidence import hardest_in_money as hardest_of
 from karat.study._score import Scored, scale_of, skill_terms
 
 SCALE: Final = "ewma"
 """The baseline whose scale gate 1 divides by, and whose account is cash: its median is zero, so it never trades."""
-CASH: Final = "cash"
 SHOWN: Final = 0.05
 """Level at which `Valid` shows that a baseline is worth something, over all baselines together."""
-
-
-@dataclass(frozen=True, eq=False)
-class Rival:
-    """The comparison that shows least: with whom, how (see `Case.comparison`), and its (d,) series on `Test`."""
-
-    name: str
-    comparison: Literal["cash", "share", "risk"]
-    series: np.ndarray
 
 
 def shown_on_valid(nets: Mapping[str, np.ndarray]) -> tuple[str, float]:
@@ -53,19 +43,9 @@ def shown_on_valid(nets: Mapping[str, np.ndarray]) -> tuple[str, float]:
 
 
 def hardest_in_money(item: Scored, baselines: Mapping[str, Scored], shown: str) -> Rival:
-    """Return the comparison in money in which a model shows least; shown: the baseline that `Valid` showed, or cash.
-
-    With cash: its net returns. With each baseline: what is left of them after its share of the baseline's. With the one
-    that `Valid` showed: the excess at the same risk.
-    """
-    others = {name: its for name, its in baselines.items() if its is not item}
-    rivals = [Rival(CASH, "cash", item.net)]
-    rivals += [
-        Rival(name, "share", hedged_excess(item.net, its.net)) for name, its in others.items() if np.ptp(its.net) > 0
-    ]
-    if shown in others:
-        rivals.append(Rival(shown, "risk", matched_excess(item.net, others[shown].net)))
-    return min(rivals, key=lambda rival: _shows(rival.series))
+    """Return the comparison in money in which a model shows least; shown: the baseline that `Valid` showed, or cash."""
+    others = {name: its.net for name, its in baselines.items() if its is not item}
+    return hardest_of(item.net, others, shown)
 
 
 def hardest_in_skill(item: Scored, baselines: Mapping[str, Scored]) -> tuple[str, np.ndarray]:
@@ -76,7 +56,7 @@ def hardest_in_skill(item: Scored, baselines: Mapping[str, Scored]) -> tuple[str
     """
     scale = scale_of(baselines[SCALE].forecast)
     terms = {name: skill_terms(item, its, scale) for name, its in baselines.items() if its is not item}
-    rival = min(terms, key=lambda name: _shows(terms[name]))
+    rival = min(terms, key=lambda name: shows(terms[name]))
     return rival, terms[rival]
 
 
@@ -86,9 +66,3 @@ def mean_above_zero(values: np.ndarray) -> float:
     if spread == 0:
         return 1.0
     return float(stdtr(len(values) - 1, -float(values.mean()) / spread * math.sqrt(len(values))))
-
-
-def _shows(series: np.ndarray) -> float:
-    """Return the mean in units of the standard deviation, 0 for a series that does not vary."""
-    spread = float(np.nanstd(series))
-    return float(np.nanmean(series)) / spread if spread > 0 else 0.0

@@ -10,17 +10,15 @@ from typing import Any
 import polars as pl
 
 from karat.core import DataError, iso_date
-from karat.data import LEVELS, Forecast
-from karat.evidence import Check, Gate, Verdict, pit, spend_alpha
+from karat.data import Forecast
+from karat.evidence import Check, Gate, Verdict, spend_alpha, with_forward
 from karat.report import (
-    Calibration,
     Estimate,
     Fan,
     FeatureRow,
     FindingRow,
     FoldRow,
     OpeningRow,
-    ReliabilityRow,
     ScoreRow,
     SeedRow,
     SourceRow,
@@ -29,6 +27,7 @@ from karat.report import (
     write,
 )
 from karat.study._result import RunResult
+from karat.study._story_calibration import calibration, figures, maps
 from karat.study._story_money import attributed, costs, equity, periods, risk, windows
 
 _FAN_LENGTH = 120
@@ -67,7 +66,8 @@ def make_story(result: RunResult) -> Story:
         title=config["name"],
         run_id=manifest["run_id"],
         created=record.get("finished", ""),
-        verdict=verdict_of(manifest),
+        verdict=with_forward(verdict_of(manifest), result.forward),
+        forward=result.forward,
         config=config,
         sources=tuple(_sources(manifest)),
         environment=manifest["environment"],
@@ -82,7 +82,9 @@ def make_story(result: RunResult) -> Story:
         folds=tuple(_fold(row) for row in manifest["folds"] if row["horizon"] == primary),
         scores=tuple(_scores(result.metrics)),
         fan=_fan(result, primary),
-        calibration=_calibration(result),
+        calibration=calibration(result),
+        figures=tuple(figures(result)),
+        maps=tuple(maps(result)),
         equity=equity(result, baseline),
         risk=tuple(risk(result, baseline)),
         costs=costs(result),
@@ -168,17 +170,6 @@ def _fan(result: RunResult, horizon: str) -> Fan:
     tail = frame.filter(pl.col("instrument") == name).tail(_FAN_LENGTH)
     forecast = Forecast.from_frame(tail)
     return Fan(forecast.model, name, horizon, forecast.ts, tail["value"].to_numpy(), forecast.quantiles)
-
-
-def _calibration(result: RunResult) -> Calibration:
-    frame = result.frame("forecast")
-    forecast, values = Forecast.from_frame(frame), frame["value"].to_numpy()
-    coverage = []
-    for k, level in enumerate(LEVELS):
-        hit = float((values <= forecast.quantiles[:, k]).mean())
-        spread = 1.96 * math.sqrt(max(hit * (1 - hit), 1e-12) / len(values))
-        coverage.append(ReliabilityRow(float(level), hit, hit - spread, hit + spread, len(values)))
-    return Calibration(forecast.model, pit(values, forecast.quantiles, LEVELS), tuple(coverage))
 
 
 def _trials(manifest: Mapping[str, Any]) -> Iterator[TrialRow]:

@@ -9,6 +9,8 @@
 | fills, attribution | trades, and profit by instrument, of the selected model |
 | seeds | one seed of the selected model |
 | trials | one trial of the family |
+| calibration | one figure of calibration of one model, horizon and stage: raw, and calibrated where it was |
+| reliability | a level or bin of the selected model: what it promised, what happened, with its exact interval |
 
 Invariants:
 1. Scope "pooled" weighs every date alike, as the verdict does; "macro" weighs every instrument alike; any other scope
@@ -27,6 +29,7 @@ from karat.core import derive_seed
 from karat.data import horizon_bars
 from karat.evidence import bootstrap_interval
 from karat.market import attribution
+from karat.study._calibration import calibration_table, reliability_table
 from karat.study._context import Run
 from karat.study._history import History
 from karat.study._judge import LOSSES, Summary, Tests
@@ -46,6 +49,8 @@ def result_tables(run: Run, tests: Tests, history: History) -> Iterator[tuple[st
     yield "attribution", attribution(chosen.simulation)
     yield "seeds", pl.DataFrame([{"seed": seed, "pinball": loss, "sharpe": worth} for seed, loss, worth in tests.seeds])
     yield "trials", pl.DataFrame([vars(trial) for trial in history.trials], infer_schema_length=None)
+    yield "calibration", calibration_table(run)
+    yield "reliability", reliability_table(run, chosen.name)
 
 
 def role_of(item: Summary, tests: Tests) -> str:

@@ -70,6 +70,11 @@ class Workspace:
         return self._folder("worlds")
 
     @property
+    def frozen(self) -> Path:
+        """Frozen selections, one folder each, named by run: models and maps, never written again."""
+        return self._folder("frozen")
+
+    @property
     def scratch(self) -> Path:
         """What is under way: nothing here outlives the command that made it, but for one that was killed."""
         return self._folder("scratch")

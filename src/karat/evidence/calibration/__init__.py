@@ -1,9 +1,9 @@
 """Calibration: do forecasts mean what they say, and maps and intervals that make them.
 
 `pair` sets a forecast beside a `Valid` view, `Calibrator` learns maps of class probabilities regime by regime and falls
-back to the identity where they do not help, `QuantileShift` and `SplitConformal` do the same for quantiles and
-intervals, `Adaptive` follows a world that changes. `ece`, `brier_parts`, `pit_uniform`, `coverage` and, all at
-once, `calibration_summary` measure.
+back to the identity where they do not help, `QuantileCalibrator` does the same for quantiles. `QuantileShift` and
+`SplitConformal` move quantiles and intervals, `Adaptive` follows a world that changes. `ece`, `brier_parts`,
+`pit_uniform`, `coverage` and, all at once, `calibration_summary` measure.
 """
 
 from karat.evidence.calibration._adaptive import Adaptive, scan, step, widening
@@ -24,6 +24,7 @@ from karat.evidence.calibration._map import ClassMap, two_classes
 from karat.evidence.calibration._online import replay
 from karat.evidence.calibration._pairs import ClassRows, Pairs, pair, pool
 from karat.evidence.calibration._pit import PitTest, pit_uniform
+from karat.evidence.calibration._quantiles import QuantileCalibrator
 from karat.evidence.calibration._shift import QuantileShift
 from karat.evidence.calibration._summary import calibration_summary
 
@@ -41,6 +42,7 @@ __all__ = [
     "Diagnosis",
     "Pairs",
     "PitTest",
+    "QuantileCalibrator",
     "QuantileShift",
     "RollingCoverage",
     "SplitConformal",

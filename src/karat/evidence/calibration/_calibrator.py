@@ -10,7 +10,6 @@ Invariants:
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
@@ -18,7 +17,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from karat.core import DataError, InputError, canonical_json, content_hash
+from karat.core import InputError
 from karat.data import Forecast
 from karat.evidence._shapes import Floats
 from karat.evidence.calibration._diagnostics import Diagnosis, diagnose
@@ -27,6 +26,7 @@ from karat.evidence.calibration._isotonic import Isotonic
 from karat.evidence.calibration._map import ClassMap, require_rows
 from karat.evidence.calibration._pairs import POOLED, ClassRows, Pairs, regimes_of
 from karat.evidence.calibration._platt import Platt
+from karat.evidence.calibration._saved import read_saved, write_saved
 from karat.evidence.calibration._temperature import Temperature
 
 CALIBRATORS: Final[dict[str, type[ClassMap]]] = {
@@ -36,8 +36,6 @@ CALIBRATORS: Final[dict[str, type[ClassMap]]] = {
     "temperature": Temperature,
 }
 """Method to its map."""
-_FORMAT: Final = 1
-_AGAIN: Final = "fit and save the calibrator again"
 
 
 class Calibrator:
@@ -104,8 +102,7 @@ class Calibrator:
 
     def save(self, path: Path) -> None:
         """Write the calibrator as JSON."""
-        body = self._body()
-        Path(path).write_text(canonical_json({**body, "hash": content_hash(body)}), encoding="utf-8")
+        write_saved(path, self.body())
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -114,7 +111,7 @@ class Calibrator:
         Raises:
             InputError: no such file. DataError: a file that is not the one that was written.
         """
-        body = _read(Path(path))
+        body = read_saved(path)
         made = cls(body["method"], window=body["window"])
         made.diagnoses = tuple(Diagnosis(**facts) for facts in body["diagnoses"])
         made._maps = {name: CALIBRATORS[kind].restore(values) for name, (kind, values) in body["maps"].items()}
@@ -132,33 +129,18 @@ class Calibrator:
                 diagnoses.append(diagnosis)
         self._maps, self.diagnoses = maps, tuple(diagnoses)
 
-    def _body(self) -> dict[str, Any]:
+    def body(self) -> dict[str, Any]:
+        """Return all that the calibrator is, as plain values."""
         rows = None
         if self._rows is not None:
             rows = {name: getattr(self._rows, name).tolist() for name in ClassRows.__dataclass_fields__}
         return {
-            "format": _FORMAT,
             "method": self.method,
             "window": self.window,
             "maps": {name: [own.name, own.values()] for name, own in self._maps.items()},
             "diagnoses": [dataclasses.asdict(diagnosis) for diagnosis in self.diagnoses],
             "rows": rows,
         }
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise InputError("path", str(path), why="there is no such file", fix="give a file that `save` wrote")
-    try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError("calibrator", "the file is JSON", rows=[str(error)], fix=_AGAIN) from None
-    if not isinstance(body, dict) or body.get("format") != _FORMAT:
-        raise DataError("calibrator", f"the file has format {_FORMAT}", rows=[path.name], fix=_AGAIN)
-    recorded = body.pop("hash", None)
-    if recorded != content_hash(body):
-        raise DataError("calibrator", "the content equals its recorded hash", rows=[path.name], fix=_AGAIN)
-    return body
 
 
 def _rows(values: dict[str, Any]) -> ClassRows:

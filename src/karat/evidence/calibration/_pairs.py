@@ -66,6 +66,10 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.value)
 
+    def take(self, rows: NDArray[np.bool_] | slice | Ints) -> Pairs:
+        """Return the given rows."""
+        return Pairs(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
     def classes(self) -> ClassRows:
         """Return the part that calibrators of class probabilities read."""
         return ClassRows(self.probabilities, self.klass, self.known_at, self.end_ns, self.regime)
@@ -100,7 +104,7 @@ def pair(valid: Valid, forecast: Forecast, regime: Sequence[str] | NDArray[np.st
 
 
 def pool(folds: Sequence[Pairs]) -> Pairs:
-    """Return the rows of several folds as one.
+    """Return the rows of several folds as one, ordered by `end_ns`.
 
     Raises:
         InputError: no folds, or folds whose forecasts overlap in time: their rows would count twice.
@@ -115,7 +119,7 @@ def pool(folds: Sequence[Pairs]) -> Pairs:
             why = "overlapping folds count the same days twice"
             raise InputError("folds", seen, why=why, allowed="folds that follow each other", fix="drop or shorten one")
     parts = {name: np.concatenate([getattr(fold, name) for fold in ordered]) for name in Pairs.__dataclass_fields__}
-    return Pairs(**parts)
+    return Pairs(**parts).take(np.argsort(parts["end_ns"], kind="stable").astype(np.int64))
 
 
 def regimes_of(n: int, regime: Sequence[str] | NDArray[np.str_] | None) -> NDArray[np.str_]:

@@ -12,6 +12,7 @@ The moved quantiles are sorted, which brings them no further from the truth (Che
 Invariants:
 1. Where `Valid` is too small for a level its move is that of the nearest level towards the median that has one.
 2. Class probabilities stay: they have calibrators of their own.
+3. With `keep_median` the median is the forecast's own to the bit, and no other level crosses it.
 """
 
 from __future__ import annotations
@@ -32,13 +33,14 @@ from karat.evidence.calibration._pairs import Pairs
 
 @dataclass(frozen=True, eq=False)
 class QuantileShift:
-    """The moves (23,), in widths, learned from `rows` rows."""
+    """The moves (23,), in widths, learned from `rows` rows; `keep_median`: the median stays where the model put it."""
 
     moves: Floats
     rows: int
+    keep_median: bool = False
 
     @classmethod
-    def fit(cls, pairs: Pairs) -> Self:
+    def fit(cls, pairs: Pairs, *, keep_median: bool = False) -> Self:
         """Learn from the rows of `Valid`.
 
         Raises:
@@ -54,12 +56,20 @@ class QuantileShift:
             for k in inward:
                 if not np.isfinite(moves[k]):
                     moves[k] = moves[k + 1] if k < MEDIAN else moves[k - 1]
-        return cls(moves, len(pairs))
+        return cls(moves, len(pairs), keep_median)
 
     def calibrate(self, forecast: Forecast) -> Forecast:
         """Return the forecast with moved quantiles."""
-        moved = forecast.quantiles + self.moves * _width(forecast.quantiles)[:, None]
-        return dataclasses.replace(forecast, quantiles=np.maximum(np.sort(moved, axis=1), -1.0))
+        return dataclasses.replace(forecast, quantiles=self.apply(forecast.quantiles))
+
+    def apply(self, quantiles: Floats) -> Floats:
+        """Return the moved quantiles, (n, 23)."""
+        moved = quantiles + self.moves * _width(quantiles)[:, None]
+        if self.keep_median:
+            middle = quantiles[:, [MEDIAN]]
+            below, above = np.minimum(moved[:, :MEDIAN], middle), np.maximum(moved[:, MEDIAN + 1 :], middle)
+            moved = np.concatenate([below, middle, above], axis=1)
+        return np.maximum(np.sort(moved, axis=1), -1.0)
 
 
 def _width(quantiles: Floats) -> Floats:

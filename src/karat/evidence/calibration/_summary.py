@@ -25,6 +25,8 @@ COVERAGES: Final = (0.5, 0.8, 0.9, 0.95)
 def calibration_summary(forecast: Forecast, value: Floats, *, overlap: int = 1) -> dict[str, float]:
     """Return CRPS (fraction), calibration errors, parts of the Brier score, PIT distance and coverages.
 
+    Each coverage comes with its exact 95 % interval, `_low` and `_high`, and the p-value of its name, `_p`.
+
     `value` (n,) realised forward returns of the forecast's rows, finite; `overlap` bars of horizon a row.
 
     Raises:
@@ -48,5 +50,7 @@ def calibration_summary(forecast: Forecast, value: Floats, *, overlap: int = 1) 
     for nominal in COVERAGES:
         inside = (outside(value, *own_interval(forecast.quantiles, nominal)) <= 0).astype(float)
         found = coverage(inside, nominal, overlap=overlap)
-        facts |= {f"coverage_{nominal:g}": found.share, f"coverage_{nominal:g}_p": found.p_value}
+        name = f"coverage_{nominal:g}"
+        facts |= {name: found.share, f"{name}_low": found.lower, f"{name}_high": found.upper}
+        facts[f"{name}_p"] = found.p_value
     return facts

@@ -35,10 +35,10 @@ from karat.data import (
     Train,
     Valid,
 )
-from karat.evidence import Case, TrialSeries, clark_west, judge, pinball, spend_alpha
+from karat.evidence import Case, Rival, TrialSeries, clark_west, judge, pinball, spend_alpha
 from karat.kernels import sharpe
 from karat.models import BASELINES, create
-from karat.study._rivals import SCALE, Rival, hardest_in_money, hardest_in_skill, mean_above_zero, shown_on_valid
+from karat.study._rivals import SCALE, hardest_in_money, hardest_in_skill, mean_above_zero, shown_on_valid
 from karat.study._score import Scored, Venue, scale_of, trade
 from karat.study.rates._config import JudgeConfig
 from karat.study.rates._paths import YEAR

@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from karat.evidence import Rate, exact_rate, spend_alpha
-from karat.study._rivals import CASH
+from karat.evidence import CASH, Rate, exact_rate, spend_alpha
 from karat.study.rates._config import CalibrationConfig, Kind, Planted, Whole
 
 OUTCOMES: Final = ("accepted", "rejected", "indistinguishable", "invalid")

@@ -24,7 +24,11 @@ PBO_MAX_TRIALS: Final = 200
 
 
 def skill_notes(case: Case) -> tuple[Check, ...]:
-    """Return the Diebold-Mariano comparison of pinball losses with the best baseline."""
+    """Return the Diebold-Mariano comparison of pinball losses with the best baseline, and the generalisation gap."""
+    return (*_loss_notes(case), *(() if case.generalisation is None else (case.generalisation,)))
+
+
+def _loss_notes(case: Case) -> tuple[Check, ...]:
     name = "Diebold-Mariano (HLN) on pinball loss"
     if case.loss is None or case.baseline_loss is None:
         return (_missing(name, "no losses were given"),)

@@ -139,6 +139,7 @@ class Case:
     printed: whether figures that stand beside the gates and never decide are computed; the verdict is the same.
     sure_above: draws of gates 1 and 2 end once the p-value is surely above this; it then is None, the verdict the same.
     net_at_capital (n,): net with the impact of orders at the declared capital; None: not evaluated, and the note why.
+    generalisation: a printed check of gate 1 made elsewhere; None leaves it out.
     neighbours, regimes: gate 3's printed checks made elsewhere, which decide nothing; empty: not evaluated.
     """
 
@@ -170,6 +171,7 @@ class Case:
     capital_note: str = ""
     printed: bool = True
     sure_above: float | None = None
+    generalisation: Check | None = None
     neighbours: tuple[Check, ...] = ()
     regimes: tuple[Check, ...] = ()
 

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from karat.core import DataError, content_hash, generator, monotonic_ns, set_all_seeds
-from karat.data import Forecast, Inputs, Train, Valid
+from karat.data import INNER, LEVELS, Forecast, Inputs, Train, Valid
+from karat.evidence import pinball
 from karat.labels import views
 from karat.models import create, load_model
 from karat.study._config import SplitConfig
@@ -105,6 +106,17 @@ def forecast_again(task: Task) -> str:
     model = load_model(Path(task.target) / "model", plugins=split_plugins(task.plugins)[0])
     set_all_seeds(task.cell.seed)
     return content_hash(model.predict(inputs).frame())
+
+
+def loss_on_train(task: Task) -> float:
+    """Return the mean pinball loss of a finished cell's model on the rows that it was fitted on, averaged per date."""
+    train, _, _ = _views(task)
+    model = load_model(Path(task.target) / "model", plugins=split_plugins(task.plugins)[0])
+    set_all_seeds(task.cell.seed)
+    forecast = model.predict(Inputs(train.table, train.rows, train.horizon))
+    losses = pinball(train.labels.value, forecast.quantiles[:, INNER], LEVELS[INNER])
+    _, date = np.unique(forecast.ts, return_inverse=True)
+    return float((np.bincount(date, weights=losses) / np.bincount(date)).mean())
 
 
 def moved_by_the_future(task: Task) -> int:

@@ -74,8 +74,9 @@ class Tests:
 
 @dataclass(frozen=True)
 class Printed:
-    """Checks that gate 3 prints and never decides by."""
+    """Checks that gates 1 and 3 print and never decide by."""
 
+    generalisation: Check
     neighbours: tuple[Check, ...]
     regimes: tuple[Check, ...]
 
@@ -159,7 +160,7 @@ def store_trials(run: Run, tests: Tests) -> None:
 def judge_study(
     run: Run, selection: Selection, tests: Tests, history: History, checks: tuple[Check, ...], printed: Printed
 ) -> Verdict:
-    """Return the verdict on the frozen selection; `printed` stands beside gate 3."""
+    """Return the verdict on the frozen selection; `printed` stands beside gates 1 and 3."""
     chosen, settings = tests.chosen, run.config.verdict
     case = Case(
         selected=selection.trial,
@@ -188,6 +189,7 @@ def judge_study(
         delay_bars=tests.delay_bars,
         net_at_capital=None if tests.capacity is None else tests.capacity.net_returns,
         capital_note=_capital_note(run, tests.capacity),
+        generalisation=printed.generalisation,
         neighbours=printed.neighbours,
         regimes=printed.regimes,
     )

@@ -25,6 +25,7 @@ from karat.study._config import StudyConfig
 from karat.study._context import Progress, Run
 from karat.study._entries import open_tests, record_cell, record_selection, record_study
 from karat.study._executor import Executor, make_executor
+from karat.study._gap import gap_check
 from karat.study._guards import FreshProcess, money_checks, static_checks
 from karat.study._history import History, read_history
 from karat.study._judge import Printed, Selection, Tests, judge_study, require_trades, score_tests, select, store_trials
@@ -112,7 +113,7 @@ def _conclude(
     if recorded is not None:
         history = recorded.with_series_of(history)
     run.progress("evidence", 2, 3)
-    printed = Printed(neighbour_checks(run, tests), regime_checks(run, tests))
+    printed = Printed(gap_check(run, tests), neighbour_checks(run, tests), regime_checks(run, tests))
     verdict = judge_study(run, selection, tests, history, checks, printed)
     run.progress("evidence", 3, 3)
     result = publish(run, selection, tests, history, verdict)

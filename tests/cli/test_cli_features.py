@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from cli_factory import karat, write_study
@@ -56,8 +57,8 @@ def test_check_names_a_planted_leak(words: list[str], tmp_path: Path, monkeypatc
 
     spec = FEATURES["ret_1"]
 
-    def peeking(columns: object) -> object:
-        return spec.compute(columns)[::-1].copy()  # type: ignore[arg-type]
+    def peeking(columns: dict[str, np.ndarray]) -> np.ndarray:
+        return columns["close"][::-1].copy()
 
     monkeypatch.setitem(FEATURES, "ret_1", dataclasses.replace(spec, compute=peeking))
     study = write_study(tmp_path)

@@ -8,6 +8,7 @@ from karat.features._build import FeatureFrame, build, compute_regulatory_featur
 from karat.features._dataset import VIX_REGIME_CODES, Dataset, build_dataset, dataset_columns, model_inputs
 from karat.features._dictionary import dictionary_markdown
 from karat.features._invariance import InvarianceReport, check_future, check_invariance
+from karat.features._online import OnlineFeatures
 from karat.features._registry import FEATURES, TIERS
 from karat.features._select import Selection, required_columns, resolve
 from karat.features._spec import FeatureSpec
@@ -22,6 +23,7 @@ __all__ = [
     "FeatureFrame",
     "FeatureSpec",
     "InvarianceReport",
+    "OnlineFeatures",
     "Selection",
     "build",
     "build_dataset",

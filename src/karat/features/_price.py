@@ -2,76 +2,34 @@
 
 from __future__ import annotations
 
-from karat.features._rolling import change, lagged, ratio
-from karat.features._spec import Columns, FeatureSpec, Floats
+from karat.features._expressions import CLOSE, HIGH, LOW, OPEN, change, lagged_pair, ratio
+from karat.features._graph import column
+from karat.features._spec import Function, family
+from karat.kernels.features import ops
+
+_FRACTION = "fraction"
 
 
-def _ret(periods: int) -> FeatureSpec:
-    def compute(columns: Columns) -> Floats:
-        return change(columns["close"], periods)
-
-    return FeatureSpec(
-        name=f"ret_{periods}",
-        inputs=("close",),
-        lookback=periods,
-        category="price",
-        unit="fraction",
-        formula=f"close[t] / close[t-{periods}] - 1",
-        source="simple return",
-        compute=compute,
-    )
+def _raw(name: str, unit: str) -> Function:
+    return Function(name, lambda _: column(name), (0,), unit, f"{name}[t]", "the panel's column, unchanged")
 
 
-def _gap(columns: Columns) -> Floats:
-    return columns["open"] / lagged(columns["close"], 1) - 1.0
+BASIC = family(
+    "price",
+    Function("bar_return", lambda _: change(CLOSE, 1), (0,), _FRACTION, "close[t] / close[t-1] - 1", "simple return",
+             label="ret_1"),
+    Function("ret", lambda w: change(CLOSE, w), (5, 20), _FRACTION, "close[t] / close[t-{w}] - 1", "simple return"),
+    Function("gap", lambda _: lagged_pair(ops.DIV, OPEN, CLOSE, 1) - 1.0, (0,), _FRACTION, "open[t] / close[t-1] - 1",
+             "overnight return"),
+    Function("close_location", lambda _: ratio(2.0 * CLOSE - HIGH - LOW, HIGH - LOW, 0.0), (0,), "-1 to 1",
+             "(2 close - high - low) / (high - low), 0 where high = low", "Chaikin's close location value"),
+)  # fmt: skip
 
-
-def _close_location(columns: Columns) -> Floats:
-    high, low, close = columns["high"], columns["low"], columns["close"]
-    return ratio(2.0 * close - high - low, high - low, neutral=0.0)
-
-
-def _raw(column: str, unit: str) -> FeatureSpec:
-    def compute(columns: Columns) -> Floats:
-        return columns[column]
-
-    return FeatureSpec(
-        name=column,
-        inputs=(column,),
-        lookback=0,
-        category="raw",
-        unit=unit,
-        formula=f"{column}[t]",
-        source="the panel's column, unchanged",
-        compute=compute,
-    )
-
-
-RET_1 = _ret(1)
-RET_5 = _ret(5)
-RET_20 = _ret(20)
-GAP = FeatureSpec(
-    name="gap",
-    inputs=("open", "close"),
-    lookback=1,
-    category="price",
-    unit="fraction",
-    formula="open[t] / close[t-1] - 1",
-    source="overnight return",
-    compute=_gap,
+RAW = family(
+    "raw",
+    _raw("open", "price"),
+    _raw("high", "price"),
+    _raw("low", "price"),
+    _raw("close", "price"),
+    _raw("volume", "units traded"),
 )
-CLOSE_LOCATION = FeatureSpec(
-    name="close_location",
-    inputs=("high", "low", "close"),
-    lookback=0,
-    category="price",
-    unit="-1 to 1",
-    formula="(2 close - high - low) / (high - low), 0 where high = low",
-    source="Chaikin's close location value",
-    compute=_close_location,
-)
-OPEN = _raw("open", "price")
-HIGH = _raw("high", "price")
-LOW = _raw("low", "price")
-CLOSE = _raw("close", "price")
-VOLUME = _raw("volume", "units traded")

@@ -325,6 +325,16 @@ def fluctuation(x: Node, w: int) -> Node:
     return node(ops.DETREND, (x,), window=w)
 
 
+def sine(x: Node, rate: float, shift: float = 0.0) -> Node:
+    """Return sin(rate x + shift)."""
+    return node(ops.SINE, (x,), constants=(rate, shift))
+
+
+def calendar(day: Node, what: str) -> Node:
+    """Return a fact of a date: "weekday" (Monday 0), "day of year", "month" or "day of month", all from 0."""
+    return node(ops.CALENDAR, (day,), window=("weekday", "day of year", "month", "day of month").index(what))
+
+
 def xlogx(x: Node) -> Node:
     """Return x log x, 0 at 0."""
     return node(ops.XLOGX, (x,))

@@ -10,9 +10,24 @@ from __future__ import annotations
 from typing import Final
 
 from karat.core import InputError
-from karat.features import _momentum, _price, _regulatory, _trend, _vix, _volatility, _volume
+from karat.features import (
+    _complexity,
+    _index,
+    _liquidity,
+    _moments,
+    _momentum,
+    _price,
+    _regulatory,
+    _seasonal,
+    _spectral,
+    _trend,
+    _vix,
+    _volatility,
+    _volume,
+)
 from karat.features._signal import SIGNAL
 from karat.features._spec import FeatureSpec
+from karat.features._tiers import A20, A100, A250, A500
 
 
 def keyed(*specs: FeatureSpec) -> dict[str, FeatureSpec]:
@@ -35,6 +50,13 @@ FEATURES: Final[dict[str, FeatureSpec]] = keyed(
     *_momentum.BASIC,
     *_volatility.BASIC,
     *_volume.BASIC,
+    *_moments.MOMENTS,
+    *_liquidity.LIQUIDITY,
+    *_index.INDICES,
+    *_vix.MORE,
+    *_complexity.COMPLEXITY,
+    *_spectral.SPECTRAL,
+    *_seasonal.SEASONAL,
     *_price.RAW,
     *_vix.BASIC,
     *_regulatory.REGULATORY,
@@ -42,14 +64,16 @@ FEATURES: Final[dict[str, FeatureSpec]] = keyed(
 )
 """Every registered feature."""
 
-_A20: Final = tuple(FEATURES)[:20]
 _BAR: Final = ("open", "high", "low", "close", "volume")
 
 TIERS: Final[dict[str, tuple[str, ...]]] = {
-    "a20": _A20,
-    "base25": (*_A20, *_BAR),
+    "a20": A20,
+    "a100": (*A20, *A100),
+    "a250": (*A20, *A100, *A250),
+    "a500": (*A20, *A100, *A250, *A500),
+    "base25": (*A20, *_BAR),
     "regulatory": tuple(name for name, spec in FEATURES.items() if spec.category == "regulatory"),
     "signal": ("signal",),
-    "vix8": tuple(name for name, spec in FEATURES.items() if spec.category == "vix"),
+    "vix8": tuple(spec.name for spec in _vix.BASIC),
 }
 """Tier name to its features, in order."""

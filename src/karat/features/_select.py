@@ -15,6 +15,7 @@ import polars as pl
 
 from karat.core import InputError, nearest
 from karat.data import OHLCV, Panel
+from karat.features._graph import TS
 from karat.features._registry import FEATURES, TIERS
 from karat.features._spec import FeatureSpec
 
@@ -73,7 +74,7 @@ def resolve(selection: Selection, panel: Panel) -> tuple[tuple[FeatureSpec, ...]
     empty = {name: where for name in columns if name in panel.values and (where := _empty_in(panel, name))}
     absent: dict[str, str] = {}
     for spec in specs:
-        missing = [name for name in spec.inputs if name not in panel.values]
+        missing = [name for name in spec.inputs if name not in panel.values and name != TS]
         hollow = [name for name in spec.inputs if name in empty]
         if missing:
             absent[spec.name] = f"needs {', '.join(missing)}; the panel has {', '.join(panel.values)}"

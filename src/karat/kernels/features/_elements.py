@@ -100,8 +100,8 @@ def calendar(day: float, kind: int) -> float:
 @compiled("f8(int64, f8, int64, f8, f8)")
 def unary(op: int, a: float, w: int, p: float, q: float) -> float:
     """Return the operation of one operand."""
-    if op == ops.COPY:
-        return a
+    if op == ops.SINE:
+        return math.sin(p * a + q)
     if op == ops.AFFINE:
         return a * p + q
     if op == ops.LOG:
@@ -163,10 +163,7 @@ def binary(op: int, a: float, b: float, c: float, p: float) -> float:
 def unary_rows(op: int, x: Floats, w: int, p: float, q: float, out: Floats) -> None:
     """Write the operation of every row."""
     n = out.shape[0]
-    if op == ops.COPY:
-        for i in range(n):
-            out[i] = x[i]
-    elif op == ops.AFFINE:
+    if op == ops.AFFINE:
         for i in range(n):
             out[i] = x[i] * p + q
     elif op == ops.SQRT:

@@ -71,8 +71,7 @@ def compute_regulatory_features(panel: Panel) -> FeatureFrame:
 def compute(frame: pl.DataFrame, specs: Sequence[FeatureSpec]) -> Floats:
     """Return (n, p) float64 features of a frame sorted by (instrument, ts)."""
     out = np.empty((len(specs), len(frame)))
-    names = sorted({name for spec in specs for name in spec.inputs})
-    columns = {name: _days(frame) if name == TS else as_array(frame[name]) for name in names}
+    columns = columns_of(frame, specs)
     rows = blocks(frame)
     drawn = [(k, spec, spec.expression) for k, spec in enumerate(specs) if isinstance(spec.compute, Node)]
     if drawn:
@@ -87,6 +86,12 @@ def compute(frame: pl.DataFrame, specs: Sequence[FeatureSpec]) -> Floats:
             if not isinstance(spec.compute, Node):
                 out[k, begin:end] = _one({name: columns[name][begin:end] for name in spec.inputs}, spec)
     return out.T
+
+
+def columns_of(frame: pl.DataFrame, specs: Sequence[FeatureSpec]) -> dict[str, Floats]:
+    """Return the columns that the specs read, (n,) float64 each."""
+    names = sorted({name for spec in specs for name in spec.inputs})
+    return {name: _days(frame) if name == TS else as_array(frame[name]) for name in names}
 
 
 def _days(frame: pl.DataFrame) -> Floats:

@@ -23,6 +23,7 @@ from karat.features._spec import Floats
 from karat.kernels.features import deliver, evaluate
 
 Rows = tuple[int, int]
+Calls = dict[tuple[str, tuple[int, ...], tuple[Node, ...]], Sequence[Floats]]
 
 
 @lru_cache(maxsize=256)
@@ -49,8 +50,9 @@ class Worker:
         slots = self._slots[: plan.n_slots * n].reshape(plan.n_slots, n)
         for k, values in enumerate(columns):
             slots[k] = values
+        made: Calls = {}
         for k, node in enumerate(plan.library, start=len(columns)):
-            slots[k] = _by_talib(node, {name: slots[j] for j, name in enumerate(plan.columns)})
+            slots[k] = _by_talib(node, dict(zip(plan.columns, slots, strict=False)), made)
         evaluate(program.code, program.constants, program.weights, slots, self._state, self._room)
         deliver(slots, plan.taken, out, begin)
 
@@ -127,15 +129,17 @@ def _instrument(
             values[good] = part[row]
 
 
-def _by_talib(node: Node, columns: Mapping[str, Floats]) -> Floats:
+def _by_talib(node: Node, columns: Mapping[str, Floats], made: Calls) -> Floats:
+    """Return an output of a function of TA-Lib, which is called once for all its outputs."""
     import talib
 
     assert node.library is not None
-    if not len(columns[node.inputs[0].name]):
-        return np.empty(0)
-    given = [columns[each.name] for each in node.inputs]
-    made = getattr(talib, node.library.function)(*given, *node.library.options)
-    return np.asarray(made[node.library.output] if isinstance(made, tuple) else made)
+    call = (node.library.function, node.library.options, node.inputs)
+    if call not in made:
+        given = [columns[each.name] for each in node.inputs]
+        found = getattr(talib, call[0])(*given, *call[1]) if len(given[0]) else np.empty(0)
+        made[call] = found if isinstance(found, tuple) else (found,)
+    return made[call][node.library.output if len(made[call]) > 1 else 0]
 
 
 def _processors() -> int:

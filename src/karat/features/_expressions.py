@@ -370,7 +370,7 @@ def talib(function: str, *inputs: Node, w: int, output: int = 0, options: tuple[
 
     w: its period, the first of its options unless they are given.
     """
-    op, constants = _TALIB[function]
+    op, constants = _TALIB[function if function != "MACD" or output == 2 else "MACD signal"]
     return node(
         op, inputs, window=w, constants=constants, library=Library(function, options or ((w,) if w else ()), output)
     )
@@ -381,6 +381,7 @@ _TALIB = {
     "EMA": (ops.EMA, ()),
     "RSI": (ops.RSI, ()),
     "MACD": (ops.MACD, (12.0, 9.0)),
+    "MACD signal": (ops.MACD_SIGNAL, (12.0, 9.0)),
     "ADX": (ops.ADX, ()),
     "ATR": (ops.ATR, ()),
     "CCI": (ops.CCI, ()),

@@ -157,6 +157,7 @@ _OWN: Final[dict[int, Callable[[Node], int]]] = {
     ops.KAMA: lambda x: x.window,
     ops.ADX: lambda x: 2 * x.window - 1,
     ops.MACD: lambda x: x.window + int(x.constants[1]) - 2,
+    ops.MACD_SIGNAL: lambda x: x.window + int(x.constants[1]) - 2,
     ops.AGE: lambda x: 0,
     ops.OBV: lambda x: 0,
 }

@@ -112,19 +112,21 @@ def plan_online(groups: Sequence[tuple[tuple[str, ...], Sequence[Node]]]) -> Onl
         size = 1 << (back[g, each] - 1).bit_length()
         rings[k] = (at, size - 1, g)
         at += size
-    parts = [_program([each], {p: place[g, p] for p in (each, *each.inputs)}, {each: g}, 0) for g, each in order]
-    code = np.concatenate([part.code for part in parts])
-    constants, weights = np.concatenate([part.constants for part in parts]), [part.weights for part in parts]
+    programs = [_program([each], {p: place[g, p] for p in (each, *each.inputs)}, {each: g}, 0) for g, each in order]
+    code = np.concatenate([np.zeros((0, ops.WIDTH), dtype=np.int64), *[part.code for part in programs]])
+    constants = np.concatenate([np.zeros((0, 3)), *[part.constants for part in programs]])
+    weights = np.concatenate([np.zeros(0), *[part.weights for part in programs]])
+    first = np.cumsum([0, *[len(part.weights) for part in programs]])
     for k, (_, each) in enumerate(order):
         if each.op == ops.INPUT:
             code[k, ops.WINDOW] = names.index(each.name)
         elif each.op == ops.DOT:
-            code[k, ops.PLACE] = sum(len(part) for part in weights[:k])
+            code[k, ops.PLACE] = first[k]
         elif each.op >= ops.EMA:
             code[k, ops.PLACE], at = at, at + state_size(each.op, each.window)
-    window = max([each.window for _, each in order] + [1])
-    program = Program(code, constants, np.concatenate(weights), at, window)
+    program = Program(code, constants, weights, at, max([each.window for _, each in order] + [1]))
     mask = np.array([[name in needs for name in names] for needs, _ in groups], dtype=np.int64)
+    mask = mask.reshape(len(groups), len(names))
     taken = np.array([place[g, root] for g, (_, roots) in enumerate(groups) for root in roots], dtype=np.int64)
     return OnlinePlan(program, names, mask, rings, taken)
 

@@ -11,8 +11,10 @@ from typing import Final
 
 from karat.core import InputError
 from karat.features import (
+    _alpha158,
     _complexity,
     _index,
+    _indicators,
     _liquidity,
     _moments,
     _momentum,
@@ -57,6 +59,8 @@ FEATURES: Final[dict[str, FeatureSpec]] = keyed(
     *_complexity.COMPLEXITY,
     *_spectral.SPECTRAL,
     *_seasonal.SEASONAL,
+    *_alpha158.ALPHA158,
+    *_indicators.INDICATORS,
     *_price.RAW,
     *_vix.BASIC,
     *_regulatory.REGULATORY,
@@ -71,6 +75,8 @@ TIERS: Final[dict[str, tuple[str, ...]]] = {
     "a100": (*A20, *A100),
     "a250": (*A20, *A100, *A250),
     "a500": (*A20, *A100, *A250, *A500),
+    "alpha158": tuple(spec.name for spec in _alpha158.ALPHA158),
+    "indicators": tuple(spec.name for spec in _indicators.INDICATORS),
     "base25": (*A20, *_BAR),
     "regulatory": tuple(name for name, spec in FEATURES.items() if spec.category == "regulatory"),
     "signal": ("signal",),

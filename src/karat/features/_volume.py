@@ -19,6 +19,7 @@ from karat.features._expressions import (
     positive,
     rank,
     ratio,
+    sign,
     since_highest,
     skewness,
     slope,
@@ -41,7 +42,7 @@ _CORRELATION = "-1 to 1"
 
 
 def _obv_slope(w: int) -> Node:
-    return ratio(diff(talib("OBV", CLOSE, VOLUME, w=0), w), total(VOLUME, w), 0.0)
+    return ratio(total(sign(diff(CLOSE)) * VOLUME, w), total(VOLUME, w), 0.0)
 
 
 def _weighted_gap(w: int) -> Node:
@@ -74,7 +75,7 @@ BASIC = family(
              "100 x positive / (positive + negative) typical-price money flow over {w} bars, 0 without any flow",
              "TA-Lib MFI; Quong and Soudack 1989"),
     Function("obv_slope", _obv_slope, (5, 10, 20, 60, 120), "-1 to 1",
-             "(OBV[t] - OBV[t-{w}]) / volume summed over {w} bars, 0 without volume", "TA-Lib OBV; Granville 1963"),
+             "(OBV[t] - OBV[t-{w}]) / volume summed over {w} bars, 0 without volume", "as TA-Lib OBV; Granville 1963"),
     Function("money_flow", lambda w: ratio(total(CLOSE_LOCATION * VOLUME, w), total(VOLUME, w), 0.0),
              (5, 10, 20, 60, 120), _CORRELATION,
              "sum of close location x volume / sum of volume over {w} bars, 0 without volume", "Chaikin money flow"),

@@ -38,4 +38,4 @@ WINDOWED: Final = 40
 INPUT: Final = 40  # online only: a column of the bar
 
 # recursive: a step with a state
-EMA, WILDER, AGE, SMA, RSI, MACD, ADX, ATR, CCI, MFI, OBV, KAMA = range(48, 60)
+EMA, WILDER, AGE, SMA, RSI, MACD, ADX, ATR, CCI, MFI, OBV, KAMA, MACD_SIGNAL = range(48, 61)

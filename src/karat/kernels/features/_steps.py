@@ -25,7 +25,17 @@ EPSILON = 1e-14  # what TA-Lib takes for zero
 
 def state_size(op: int, w: int) -> int:
     """Return how many floats the state of a recursion takes."""
-    fixed = {ops.EMA: 3, ops.WILDER: 3, ops.AGE: 2, ops.RSI: 5, ops.MACD: 8, ops.ADX: 9, ops.ATR: 4, ops.OBV: 3}
+    fixed = {
+        ops.EMA: 3,
+        ops.WILDER: 3,
+        ops.AGE: 2,
+        ops.RSI: 5,
+        ops.MACD: 5,
+        ops.MACD_SIGNAL: 5,
+        ops.ADX: 9,
+        ops.ATR: 4,
+        ops.OBV: 3,
+    }
     ring = {ops.SMA: 2 + w, ops.CCI: 1 + w, ops.MFI: 4 + 2 * w, ops.KAMA: 4 + w}
     return fixed[op] if op in fixed else ring[op]
 
@@ -106,7 +116,10 @@ def rsi(s: Floats, x: float, w: int) -> float:
 
 @compiled("f8(f8[::1], f8, int64, f8, f8)")
 def macd(s: Floats, x: float, slow: int, fast: float, signal: float) -> float:
-    """Return MACD less its signal, as the third output of TA-Lib's MACD: both averages are seeded on the same row."""
+    """Return MACD less its signal, as the third output of TA-Lib's MACD: both averages are seeded on the same row.
+
+    The signal is s[4] afterwards.
+    """
     s[0] += 1.0
     if s[0] <= slow:
         s[1] += x
@@ -287,8 +300,9 @@ def step(op: int, a: float, b: float, c: float, d: float, w: int, p: float, q: f
         return float(sma(s, a, w))
     if op == ops.RSI:
         return float(rsi(s, a, w))
-    if op == ops.MACD:
-        return float(macd(s, a, w, p, q))
+    if op == ops.MACD or op == ops.MACD_SIGNAL:
+        gap = macd(s, a, w, p, q)
+        return float(s[4] + 0.0 * gap if op == ops.MACD_SIGNAL else gap)
     if op == ops.ADX:
         return float(adx(s, a, b, c, w))
     if op == ops.ATR:

@@ -104,7 +104,7 @@ def test_a_state_of_other_definitions_is_refused() -> None:
 
 
 def test_a_bar_without_a_column_is_refused() -> None:
-    with pytest.raises(InputError, match=r"bar: got \['open'\]; close is missing; allowed: \['close'\]"):
+    with pytest.raises(InputError, match=r"bar: got \['open'\]; close is missing; allowed: close"):
         OnlineFeatures(["ret_1"]).update({"open": 1.0})
 
 

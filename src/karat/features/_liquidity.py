@@ -14,7 +14,6 @@ from karat.features._expressions import (
     covariance,
     diff,
     exp,
-    lagged_pair,
     larger,
     less,
     log,
@@ -30,7 +29,6 @@ from karat.features._expressions import (
 from karat.features._graph import Node, lagged
 from karat.features._returns import LOG_RETURN, PRIOR
 from karat.features._spec import Function, family
-from karat.kernels.features import ops
 
 _NO_VOLUME = "bars without volume are left out; NaN where none of the window has any; a row without an input is skipped"
 _TRADED = less(constant(VOLUME, 0.0), VOLUME)
@@ -49,18 +47,16 @@ def roll(w: int) -> Node:
     return 2.0 * sqrt(positive(-covariance(moves, lagged(moves, 1), w))) / CLOSE
 
 
-def _two_days() -> tuple[Node, Node, Node]:
-    """Return highs and lows of a bar and the one before, the bar moved by the overnight gap, and the earlier range."""
-    gap = positive(lagged_pair(ops.SUB, LOW, CLOSE, 1)) - positive(lagged(CLOSE, 1) - HIGH)
-    return HIGH - gap, LOW - gap, lagged(log(HIGH / LOW), 1)
-
-
 def corwin_schultz_pair() -> Node:
-    """Return Corwin and Schultz's spread of a bar and the one before, negative ones as zero."""
-    high, low, before = _two_days()
-    after = log(high / low)
-    both = log(larger(high, lagged(HIGH, 1)) / smaller(low, lagged(LOW, 1)))
-    b, c, k = after * after + before * before, both * both, 3.0 - 2.0 * math.sqrt(2.0)
+    """Return Corwin and Schultz's spread of a bar and the one before, negative ones as zero.
+
+    All in logarithms; the later bar is first moved by the gap between the earlier close and its range.
+    """
+    top, bottom, before = log(HIGH), log(LOW), lagged(log(CLOSE), 1)
+    gap = positive(bottom - before) - positive(before - top)
+    span, last = top - bottom, lagged(top - bottom, 1)
+    both = larger(top - gap, lagged(top, 1)) - smaller(bottom - gap, lagged(bottom, 1))
+    b, c, k = span * span + last * last, both * both, 3.0 - 2.0 * math.sqrt(2.0)
     alpha = sqrt(b) * ((math.sqrt(2.0) - 1.0) / k) - sqrt(c) * (1.0 / math.sqrt(k))
     return positive(2.0 * (exp(alpha) - 1.0) / (1.0 + exp(alpha)))
 

@@ -16,7 +16,7 @@ def test_list_shows_all_or_one_tier() -> None:
     assert karat("features", "list", "--json").facts == {"features": list(FEATURES)}
     assert karat("features", "list", "a20", "--json").facts == {"features": list(TIERS["a20"])}
     lines = karat("features", "list", "a20").out.splitlines()
-    assert lines[0].split() == ["feature", "category", "unit", "lookback"]
+    assert lines[0].split() == ["feature", "family", "unit", "warm-up", "tiers"]
     assert len(lines) == 21
 
 
@@ -48,7 +48,9 @@ def test_check_proves_the_absence_of_a_leak(tmp_path: Path) -> None:
     assert said.code == 0
     assert (said.facts["passed"], said.facts["offending"]) == (True, [])
     assert "300 rows loaded; recomputing" in said.err
-    assert karat("features", "check", study, "--set", "data.params.n_days=300").out.startswith("no feature depends")
+    assert karat("features", "check", study, "--set", "data.params.n_days=300").out.startswith(
+        "no feature depends on its future; bar by bar each is the same"
+    )
 
 
 @pytest.mark.parametrize("words", [[], ["--json"]])

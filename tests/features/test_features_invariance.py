@@ -50,7 +50,7 @@ def back_filled(columns: dict[str, Floats]) -> Floats:
 @pytest.mark.parametrize("family", sorted({spec.category for spec in FEATURES.values()}))
 def test_no_registered_feature_reads_the_future(family: str) -> None:
     names = [name for name, spec in FEATURES.items() if spec.category == family]
-    report = check_invariance(panel(420, instruments=("A.XNYS", "B.XNYS")), names, cuts=2)
+    report = check_invariance(panel(620, instruments=("A.XNYS", "B.XNYS")), names, cuts=2)
     assert report.passed
     assert report.worst == 0.0
     assert (report.offending, report.n_features, report.n_cuts) == ((), len(names), 2)

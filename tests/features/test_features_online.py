@@ -22,10 +22,10 @@ def planted(compute: object, *, lookback: int = 0, lag: int = 0, recursive: bool
 @pytest.mark.parametrize("family", sorted({spec.category for spec in FEATURES.values()}))
 def test_every_feature_bar_by_bar_is_its_batch(family: str) -> None:
     names = [name for name, spec in FEATURES.items() if spec.category == family]
-    report = check_online(panel(420, instruments=("A.XNYS", "B.XNYS")), names)
+    report = check_online(panel(560, instruments=("A.XNYS", "B.XNYS")), names)
     assert report.passed, report.evidence
     assert report.worst <= 1e-12
-    assert (report.n_features, report.n_bars) == (len(names), 840)
+    assert (report.n_features, report.n_bars) == (len(names), 1120)
 
 
 @pytest.mark.req("FEAT-50")

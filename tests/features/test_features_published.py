@@ -13,7 +13,8 @@ from features_factory import GOLDEN, PROVENANCE, bars, oracle, panel
 from karat.core import NS_PER_DAY, generator
 from karat.data import Panel
 from karat.features import FEATURES, TIERS, FeatureSpec, build
-from karat.features._complexity import dfa, hurst, permutation_entropy
+from karat.features._complexity import block_mean, dfa, hurst, permutation_entropy
+from karat.features._expressions import calendar, fluctuation, log
 from karat.features._graph import Node, column
 from karat.features._liquidity import amihud, corwin_schultz_pair, roll
 from karat.features._spectral import DAUBECHIES_4, HAAR, wavelet
@@ -219,8 +220,6 @@ def test_fourier_finds_a_planted_period() -> None:
 def test_the_calendar_is_pythons(name: str, of: object) -> None:
     import datetime as dt
 
-    from karat.features._expressions import calendar
-
     first = dt.date(1899, 12, 25)
     days = [first + dt.timedelta(days=17 * k) for k in range(5000)]
     numbers = np.array([(day - dt.date(1970, 1, 1)).days for day in days], dtype=np.float64)
@@ -230,3 +229,28 @@ def test_the_calendar_is_pythons(name: str, of: object) -> None:
 
 def test_every_feature_says_where_it_comes_from() -> None:
     assert all(spec.source and spec.formula for spec in FEATURES.values())
+
+
+@pytest.fixture(scope="module")
+def white() -> np.ndarray:
+    frame = pl.read_csv(GOLDEN / "complexity_series.csv")
+    return frame["white"].cast(pl.Float64).drop_nulls().to_numpy()
+
+
+@pytest.mark.req("FEAT-18")
+def test_permutation_entropy_of_a_series_equals_antropys(white: np.ndarray) -> None:
+    wanted = json.loads((GOLDEN / "complexity_expected.json").read_text())
+    found = value(permutation_entropy(column("close"), len(white) - 2), close=white)[-1]
+    assert found == pytest.approx(wanted["white.antropy_perm_entropy_order3_delay1_norm"], rel=1e-9)
+
+
+@pytest.mark.req("FEAT-17")
+def test_fluctuations_equal_those_of_nolds(white: np.ndarray) -> None:
+    wanted = json.loads((GOLDEN / "complexity_expected.json").read_text())
+    logs = []
+    for size in (16, 32, 64, 128, 256):
+        whole = len(white) - len(white) % size  # nolds begins its blocks at the first row
+        made = block_mean(fluctuation(column("close"), size), size, whole // size)
+        logs.append(0.5 * float(value(log(made), close=white[:whole])[-1]))
+    found = np.polyfit(np.log([16, 32, 64, 128, 256]), logs, 1)[0]
+    assert found == pytest.approx(wanted["white.nolds_dfa_nvals[16,32,64,128,256]_order1_nooverlap"], abs=1e-6)

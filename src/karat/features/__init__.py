@@ -11,7 +11,7 @@ from karat.features._distinct import Clash, check_distinct
 from karat.features._invariance import InvarianceReport, check_future, check_invariance
 from karat.features._online import OnlineFeatures
 from karat.features._parity import ParityReport, check_online
-from karat.features._registry import FEATURES, TIERS
+from karat.features._registry import FEATURES, TIERS, tiers_of
 from karat.features._select import Selection, required_columns, resolve
 from karat.features._spec import FeatureSpec
 from karat.features._stream import build_files
@@ -45,4 +45,5 @@ __all__ = [
     "required_columns",
     "resolve",
     "table",
+    "tiers_of",
 ]

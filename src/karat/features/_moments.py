@@ -53,11 +53,11 @@ def _lean(w: int) -> Node:
 
 MOMENTS = family(
     "moments",
-    Function("skewness", lambda w: skewness(LOG_RETURN, w), (10, 20, 60, 120, 250), "",
+    Function("skewness", lambda w: skewness(LOG_RETURN, w), (10, 20, 60, 120, 250), "pure number",
              "skewness of log returns over {w} bars (population), 0 where flat", "third standardised moment"),
-    Function("kurtosis", lambda w: kurtosis(LOG_RETURN, w), (10, 20, 60, 120, 250), "",
+    Function("kurtosis", lambda w: kurtosis(LOG_RETURN, w), (10, 20, 60, 120, 250), "pure number",
              "excess kurtosis of log returns over {w} bars (population)", "fourth standardised moment"),
-    Function("range_skewness", lambda w: skewness(LOG_RANGE, w), (20, 60, 120, 250), "",
+    Function("range_skewness", lambda w: skewness(LOG_RANGE, w), (20, 60, 120, 250), "pure number",
              "skewness of ln(high / low) over {w} bars", "third standardised moment"),
     Function("lean", _lean, (20, 60, 120, 250), "deviations",
              "(mean - median) / deviation of log returns over {w} bars", "Pearson's second skewness"),

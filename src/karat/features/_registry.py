@@ -83,3 +83,13 @@ TIERS: Final[dict[str, tuple[str, ...]]] = {
     "vix8": tuple(spec.name for spec in _vix.BASIC),
 }
 """Tier name to its features, in order."""
+
+
+def tiers_of(name: str) -> tuple[str, ...]:
+    """Return the tiers that have a feature.
+
+    Example:
+        >>> tiers_of("rsi_14")
+        ('a20', 'a100', 'a250', 'a500', 'base25')
+    """
+    return tuple(tier for tier, names in TIERS.items() if name in names)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import polars as pl
 
@@ -19,8 +19,6 @@ from karat.core import InputError
 from karat.data import KEYS, Panel, Provenance
 from karat.features._build import build
 from karat.features._select import Selection, required_columns
-
-_TS: Final = "ts"
 
 
 def build_files(
@@ -66,7 +64,7 @@ def _panels(source: Path, selection: Selection, chunk: int, calendar: str) -> It
     if missing:
         raise InputError("source", there, why=f"{missing[0]} is missing", allowed=list(KEYS))
     names = lazy.select(pl.col("instrument").unique()).collect()["instrument"].sort()
-    wanted = [name for name in required_columns(selection) if name in there and name != _TS]
+    wanted = [name for name in required_columns(selection) if name in there]
     provenance = Provenance(f"parquet:{source.name}", "a file of the user", "unknown")
     for begin in range(0, len(names), chunk):
         some = names[begin : begin + chunk]

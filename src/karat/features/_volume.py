@@ -96,7 +96,7 @@ BASIC = family(
              "average rank of volume in {w} bars, / {w}", "percentile"),
     Function("volume_peak", lambda w: ratio(highest(VOLUME, w), total(VOLUME, w), 0.0), (10, 20, 60, 120, 250),
              "0 to 1", "largest / summed volume of {w} bars, 0 without volume", "concentration"),
-    Function("volume_skewness", lambda w: skewness(_LOG_VOLUME, w), (20, 60, 120, 250), "",
+    Function("volume_skewness", lambda w: skewness(_LOG_VOLUME, w), (20, 60, 120, 250), "pure number",
              "skewness of log(1 + volume) over {w} bars", "third standardised moment"),
     Function("volume_memory", lambda w: correlation(_LOG_VOLUME, lagged(_LOG_VOLUME, 1), w), (20, 60, 120, 250),
              _CORRELATION, "correlation of log(1 + volume) with the one before over {w} bars", "autocorrelation"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from cli_factory import karat, write_study
@@ -15,7 +16,7 @@ def test_list_shows_all_or_one_tier() -> None:
     assert karat("features", "list", "--json").facts == {"features": list(FEATURES)}
     assert karat("features", "list", "a20", "--json").facts == {"features": list(TIERS["a20"])}
     lines = karat("features", "list", "a20").out.splitlines()
-    assert lines[0].split() == ["feature", "category", "unit", "lookback"]
+    assert lines[0].split() == ["feature", "family", "unit", "warm-up", "tiers"]
     assert len(lines) == 21
 
 
@@ -47,7 +48,9 @@ def test_check_proves_the_absence_of_a_leak(tmp_path: Path) -> None:
     assert said.code == 0
     assert (said.facts["passed"], said.facts["offending"]) == (True, [])
     assert "300 rows loaded; recomputing" in said.err
-    assert karat("features", "check", study, "--set", "data.params.n_days=300").out.startswith("no feature depends")
+    assert karat("features", "check", study, "--set", "data.params.n_days=300").out.startswith(
+        "no feature depends on its future; bar by bar each is the same"
+    )
 
 
 @pytest.mark.parametrize("words", [[], ["--json"]])
@@ -56,8 +59,8 @@ def test_check_names_a_planted_leak(words: list[str], tmp_path: Path, monkeypatc
 
     spec = FEATURES["ret_1"]
 
-    def peeking(columns: object) -> object:
-        return spec.compute(columns)[::-1].copy()  # type: ignore[arg-type]
+    def peeking(columns: dict[str, np.ndarray]) -> np.ndarray:
+        return columns["close"][::-1].copy()
 
     monkeypatch.setitem(FEATURES, "ret_1", dataclasses.replace(spec, compute=peeking))
     study = write_study(tmp_path)

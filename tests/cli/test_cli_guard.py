@@ -34,7 +34,7 @@ def test_one_guard_holds_on_a_clean_study(tmp_path: Path) -> None:
 
 def test_a_planted_fault_is_answered_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = FEATURES["ret_1"]
-    leak = dataclasses.replace(spec, compute=lambda columns: spec.compute(columns)[::-1].copy())
+    leak = dataclasses.replace(spec, compute=lambda columns: columns["close"][::-1].copy())
     monkeypatch.setitem(FEATURES, "ret_1", leak)
     study = write_study(tmp_path)
     said = karat("guard", "future", study, "--json")

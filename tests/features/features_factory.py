@@ -27,7 +27,7 @@ def oracle(name: str) -> ModuleType:
 
 
 def bars(n: int, *, seed: int = 1, instrument: str = "A.XNYS") -> pl.DataFrame:
-    """Daily bars with `vix` and `signal`: a random walk whose opens, highs and lows surround it."""
+    """Daily bars with `vix`, `index` and `signal`: a random walk whose opens, highs and lows surround it."""
     rng = generator(seed, "bars")
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.012, n)))
     opens = close * np.exp(rng.normal(0, 0.006, n))
@@ -46,6 +46,7 @@ def bars(n: int, *, seed: int = 1, instrument: str = "A.XNYS") -> pl.DataFrame:
             "volume": np.exp(rng.normal(14, 0.4, n)),
             "vix": 18 * np.exp(0.3 * np.sin(np.arange(n) / 15) + rng.normal(0, 0.05, n)),
             "signal": rng.normal(size=n),
+            "index": 3000 * close**0.6 * np.exp(np.cumsum(generator(seed, "index").normal(0, 0.008, n))),
         }
     )
 

@@ -16,9 +16,10 @@ from itertools import accumulate
 import numpy as np
 import polars as pl
 
-from karat.core import DataError, InputError
+from karat.core import NS_PER_DAY, DataError, InputError
 from karat.data import KEYS, Panel, Table
-from karat.features._rolling import change, lagged
+from karat.features._engine import compute_nodes
+from karat.features._graph import TS, Node
 from karat.features._select import Selection, resolve
 from karat.features._spec import Columns, FeatureSpec, Floats, as_array
 
@@ -50,8 +51,8 @@ def build(panel: Panel, selection: Selection) -> FeatureFrame:
     """
     specs, absent = resolve(selection, panel)
     _check_known(panel.frame)
-    values = compute(panel.frame, specs)
-    columns = [pl.Series(spec.name, values[:, k], dtype=pl.Float64) for k, spec in enumerate(specs)]
+    values = compute(panel.frame, specs).T
+    columns = [pl.Series(spec.name, values[k], dtype=pl.Float64) for k, spec in enumerate(specs)]
     return FeatureFrame(panel.frame.select(KEYS).with_columns(columns), specs, absent)
 
 
@@ -69,12 +70,33 @@ def compute_regulatory_features(panel: Panel) -> FeatureFrame:
 
 def compute(frame: pl.DataFrame, specs: Sequence[FeatureSpec]) -> Floats:
     """Return (n, p) float64 features of a frame sorted by (instrument, ts)."""
-    out = np.full((len(frame), len(specs)), np.nan)
-    columns = {name: as_array(frame[name]) for name in sorted({name for spec in specs for name in spec.inputs})}
-    for begin, end in blocks(frame):
-        for k, spec in enumerate(specs):
-            out[begin:end, k] = _one({name: columns[name][begin:end] for name in spec.inputs}, spec)
-    return out
+    out = np.empty((len(specs), len(frame)))
+    columns = columns_of(frame, specs)
+    rows = blocks(frame)
+    drawn = [(k, spec, spec.expression) for k, spec in enumerate(specs) if isinstance(spec.compute, Node)]
+    if drawn:
+        whole = len(drawn) == len(specs)
+        target = out if whole else np.empty((len(drawn), len(frame)))
+        compute_nodes(columns, rows, [made for *_, made in drawn], [spec.inputs for _, spec, _ in drawn], target)
+        for place, (k, *_) in enumerate(drawn):
+            if not whole:
+                out[k] = target[place]
+    for k, spec in enumerate(specs):
+        for begin, end in rows:
+            if not isinstance(spec.compute, Node):
+                out[k, begin:end] = _one({name: columns[name][begin:end] for name in spec.inputs}, spec)
+    return out.T
+
+
+def columns_of(frame: pl.DataFrame, specs: Sequence[FeatureSpec]) -> dict[str, Floats]:
+    """Return the columns that the specs read, (n,) float64 each."""
+    names = sorted({name for spec in specs for name in spec.inputs})
+    return {name: _days(frame) if name == TS else as_array(frame[name]) for name in names}
+
+
+def _days(frame: pl.DataFrame) -> Floats:
+    """Return the date of each bar as days since 1970-01-01: that of the instant before its close."""
+    return frame.select((pl.col("ts") - 1).floordiv(NS_PER_DAY).cast(pl.Float64)).to_series().to_numpy()
 
 
 def blocks(frame: pl.DataFrame) -> list[tuple[int, int]]:
@@ -101,7 +123,7 @@ def table(panel: Panel, features: FeatureFrame) -> Table:
     returns = np.full(len(panel.frame), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         for begin, end in blocks(panel.frame):
-            returns[begin:end] = change(close[begin:end], 1)
+            returns[begin + 1 : end] = close[begin + 1 : end] / close[begin : end - 1] - 1.0
     instruments = panel.instruments
     code = np.searchsorted(np.asarray(instruments, dtype=np.str_), panel.frame["instrument"].to_numpy().astype(np.str_))
     return Table(
@@ -137,12 +159,13 @@ def _one(columns: Columns, spec: FeatureSpec) -> Floats:
     rows = n if whole else int(usable.sum())
     if rows <= spec.warm_up:
         return np.full(n, np.nan)
+    assert not isinstance(spec.compute, Node)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         values = np.asarray(spec.compute(dense), dtype=np.float64)
     if values.shape != (rows,):
         raise InputError(f"feature.{spec.name}", values.shape, allowed=f"an array of shape ({rows},)")
     values = np.where(np.isfinite(values), values, np.nan)
-    values = lagged(values, spec.lag) if spec.lag else values
+    values = np.concatenate([np.full(spec.lag, np.nan), values[: rows - spec.lag]])
     if whole:
         return values
     out = np.full(n, np.nan)

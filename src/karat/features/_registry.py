@@ -10,9 +10,26 @@ from __future__ import annotations
 from typing import Final
 
 from karat.core import InputError
-from karat.features import _momentum, _price, _regulatory, _trend, _vix, _volatility, _volume
+from karat.features import (
+    _alpha158,
+    _complexity,
+    _index,
+    _indicators,
+    _liquidity,
+    _moments,
+    _momentum,
+    _price,
+    _regulatory,
+    _seasonal,
+    _spectral,
+    _trend,
+    _vix,
+    _volatility,
+    _volume,
+)
 from karat.features._signal import SIGNAL
 from karat.features._spec import FeatureSpec
+from karat.features._tiers import A20, A100, A250, A500
 
 
 def keyed(*specs: FeatureSpec) -> dict[str, FeatureSpec]:
@@ -30,55 +47,49 @@ def keyed(*specs: FeatureSpec) -> dict[str, FeatureSpec]:
 
 
 FEATURES: Final[dict[str, FeatureSpec]] = keyed(
-    _price.RET_1,
-    _price.RET_5,
-    _price.RET_20,
-    _price.GAP,
-    _price.CLOSE_LOCATION,
-    _trend.SMA_RATIO_10,
-    _trend.SMA_RATIO_50,
-    _trend.EMA_RATIO_12_26,
-    _trend.MACD_HIST,
-    _trend.ADX_14,
-    _momentum.RSI_14,
-    _momentum.STOCH_D_14,
-    _momentum.CCI_20,
-    _volatility.BOLLINGER_B,
-    _volatility.BOLLINGER_WIDTH,
-    _volatility.NATR_14,
-    _volatility.REALISED_VOL_20,
-    _volume.VOLUME_Z_20,
-    _volume.MFI_14,
-    _volume.OBV_SLOPE_20,
-    _price.OPEN,
-    _price.HIGH,
-    _price.LOW,
-    _price.CLOSE,
-    _price.VOLUME,
-    _vix.VIX_CLOSE,
-    _vix.VIX_SMA_10,
-    _vix.VIX_SMA_20,
-    _vix.VIX_PERCENTILE_60D,
-    _vix.VIX_ZSCORE_20D,
-    _vix.VIX_REGIME,
-    _vix.VIX_CHANGE_1D,
-    _vix.VIX_CHANGE_5D,
-    _regulatory.SSR_TRIGGER,
-    _regulatory.SSR_STATE,
-    _regulatory.LULD_BAND,
-    _regulatory.LULD_EXCURSION,
-    SIGNAL,
+    *_price.BASIC,
+    *_trend.BASIC,
+    *_momentum.BASIC,
+    *_volatility.BASIC,
+    *_volume.BASIC,
+    *_moments.MOMENTS,
+    *_liquidity.LIQUIDITY,
+    *_index.INDICES,
+    *_vix.MORE,
+    *_complexity.COMPLEXITY,
+    *_spectral.SPECTRAL,
+    *_seasonal.SEASONAL,
+    *_alpha158.ALPHA158,
+    *_indicators.INDICATORS,
+    *_price.RAW,
+    *_vix.BASIC,
+    *_regulatory.REGULATORY,
+    *SIGNAL,
 )
 """Every registered feature."""
 
-_A20: Final = tuple(FEATURES)[:20]
 _BAR: Final = ("open", "high", "low", "close", "volume")
 
 TIERS: Final[dict[str, tuple[str, ...]]] = {
-    "a20": _A20,
-    "base25": (*_A20, *_BAR),
+    "a20": A20,
+    "a100": (*A20, *A100),
+    "a250": (*A20, *A100, *A250),
+    "a500": (*A20, *A100, *A250, *A500),
+    "alpha158": tuple(spec.name for spec in _alpha158.ALPHA158),
+    "indicators": tuple(spec.name for spec in _indicators.INDICATORS),
+    "base25": (*A20, *_BAR),
     "regulatory": tuple(name for name, spec in FEATURES.items() if spec.category == "regulatory"),
     "signal": ("signal",),
-    "vix8": tuple(name for name, spec in FEATURES.items() if spec.category == "vix"),
+    "vix8": tuple(spec.name for spec in _vix.BASIC),
 }
 """Tier name to its features, in order."""
+
+
+def tiers_of(name: str) -> tuple[str, ...]:
+    """Return the tiers that have a feature.
+
+    Example:
+        >>> tiers_of("rsi_14")
+        ('a20', 'a100', 'a250', 'a500', 'base25')
+    """
+    return tuple(tier for tier, names in TIERS.items() if name in names)

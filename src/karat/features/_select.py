@@ -15,10 +15,20 @@ import polars as pl
 
 from karat.core import InputError, nearest
 from karat.data import OHLCV, Panel
+from karat.features._graph import TS
 from karat.features._registry import FEATURES, TIERS
 from karat.features._spec import FeatureSpec
 
 _SHOWN: Final = 3
+
+_BARS: Final = "csv, parquet, sqlite, synthetic, or bundled with dataset nasdaq or sp500"
+HELD_BY: Final = {
+    **dict.fromkeys(OHLCV, _BARS),
+    "vix": "bundled with dataset vix, or csv",
+    "index": "the close of an index, such as bundled with dataset sp500, joined with columns: {close: index}",
+    "signal": "synthetic, or csv and parquet files that have it",
+}
+"""Column to the sources that have it."""
 
 Selection = Sequence[str | FeatureSpec] | str
 """Tier names, feature names, `-name` to take one out, and specs of one's own."""
@@ -51,13 +61,13 @@ def chosen(selection: Selection) -> tuple[FeatureSpec, ...]:
 
 
 def required_columns(selection: Selection) -> tuple[str, ...]:
-    """Return the panel columns that the selection reads, sorted: the closure of its dependencies.
+    """Return the value columns that the selection reads, sorted: the closure of its dependencies.
 
     Example:
         >>> required_columns(["ret_1", "gap"])
         ('close', 'open')
     """
-    return tuple(sorted({column for spec in chosen(selection) for column in spec.inputs}))
+    return tuple(sorted({column for spec in chosen(selection) for column in spec.inputs} - {TS}))
 
 
 def resolve(selection: Selection, panel: Panel) -> tuple[tuple[FeatureSpec, ...], dict[str, str]]:
@@ -73,7 +83,7 @@ def resolve(selection: Selection, panel: Panel) -> tuple[tuple[FeatureSpec, ...]
     empty = {name: where for name in columns if name in panel.values and (where := _empty_in(panel, name))}
     absent: dict[str, str] = {}
     for spec in specs:
-        missing = [name for name in spec.inputs if name not in panel.values]
+        missing = [name for name in spec.inputs if name not in panel.values and name != TS]
         hollow = [name for name in spec.inputs if name in empty]
         if missing:
             absent[spec.name] = f"needs {', '.join(missing)}; the panel has {', '.join(panel.values)}"
@@ -98,7 +108,9 @@ def _remedy(needed: Sequence[str], panel: Panel) -> str:
         guess = nearest(column, foreign)
         if guess and column not in panel.values:
             return f"did you mean the column '{guess}'? rename it with columns: {{{guess}: {column}}}"
-    return f"join a source that has the column, or choose features of the columns {', '.join(panel.values)}"
+    lacking = [name for name in dict.fromkeys(needed) if name not in panel.values and name in HELD_BY]
+    held = f" ({'; '.join(f'{name}: {HELD_BY[name]}' for name in lacking)})" if lacking else ""
+    return f"join a source that has the column{held}, or choose features of the columns {', '.join(panel.values)}"
 
 
 def _names(item: str) -> tuple[str, ...]:

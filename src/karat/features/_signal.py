@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from karat.features._spec import Columns, FeatureSpec, Floats
+from karat.features._graph import column
+from karat.features._spec import Function, family
 
-
-def _signal(columns: Columns) -> Floats:
-    return columns["signal"]
-
-
-SIGNAL = FeatureSpec(
-    name="signal",
-    inputs=("signal",),
-    lookback=0,
-    category="signal",
-    unit="as given",
-    formula="signal[t]",
-    source="the panel's column `signal`, unchanged",
-    compute=_signal,
-)
+SIGNAL = family(
+    "signal",
+    Function("signal", lambda _: column("signal"), (0,), "as given", "signal[t]",
+             "the panel's column `signal`, unchanged"),
+)  # fmt: skip

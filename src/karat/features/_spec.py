@@ -1,5 +1,7 @@
 """`FeatureSpec`: what a feature is, what it reads, when it has its first value and how it is computed.
 
+A family of features is a table of `Function`s, each at up to five windows, in a file of its own.
+
 Invariants:
 1. A feature's value in a row depends on that row and earlier rows of its own instrument, never on later ones.
 2. `lookback` is the number of leading rows without a value. A windowed feature reads exactly `lookback` earlier rows;
@@ -18,11 +20,31 @@ import polars as pl
 from numpy.typing import NDArray
 
 from karat.core import InputError
+from karat.features._graph import Node, columns, lagged, recursive
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, Floats]
 Compute = Callable[[Columns], Floats]
-Category = Literal["price", "trend", "momentum", "volatility", "volume", "vix", "regulatory", "raw", "signal", "custom"]
+Category = Literal[
+    "price",
+    "trend",
+    "momentum",
+    "volatility",
+    "volume",
+    "moments",
+    "liquidity",
+    "index",
+    "complexity",
+    "spectral",
+    "seasonal",
+    "alpha158",
+    "indicators",
+    "vix",
+    "regulatory",
+    "raw",
+    "signal",
+    "custom",
+]
 
 NAN_RULE = "rows where an input is NaN are skipped and get NaN; 0/0 of a flat window gets the stated neutral value"
 
@@ -32,8 +54,9 @@ class FeatureSpec:
     """One feature.
 
     name: column name. inputs: panel columns it reads. lookback: warm-up rows. lag: rows that the computed value is
-    shifted by, for inputs that are published late. compute: maps the input columns of one instrument, each (n,)
-    float64 in time order and finite, to the (n,) values, NaN during warm-up.
+    shifted by, for inputs that are published late. compute: an expression, or a function that maps the input columns of
+    one instrument, each (n,) float64 in time order and finite, to the (n,) values, NaN during warm-up. function,
+    window: features of one function differ in their window only, 0 where it has none.
     """
 
     name: str
@@ -43,10 +66,12 @@ class FeatureSpec:
     unit: str
     formula: str
     source: str
-    compute: Compute
+    compute: Compute | Node
     lag: int = 0
     recursive: bool = False
     nan_rule: str = NAN_RULE
+    function: str = ""
+    window: int = 0
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -64,6 +89,17 @@ class FeatureSpec:
         """Leading rows without a value, the lag included."""
         return self.lookback + self.lag
 
+    @property
+    def expression(self) -> Node:
+        """The expression of the column: `compute`, shifted by `lag`.
+
+        Raises:
+            InputError: the feature is a Python function.
+        """
+        if not isinstance(self.compute, Node):
+            raise InputError(f"feature.{self.name}", self.compute, allowed="an expression")
+        return lagged(self.compute, self.lag)
+
     def describe(self) -> dict[str, str | int | bool | list[str]]:
         """Return the metadata as plain values, for listings and hashes."""
         return {
@@ -73,11 +109,54 @@ class FeatureSpec:
             "lag": self.lag,
             "recursive": self.recursive,
             "category": self.category,
+            "function": self.function or self.name,
+            "window": self.window,
             "unit": self.unit,
             "formula": self.formula,
             "nan_rule": self.nan_rule,
             "source": self.source,
         }
+
+
+@dataclass(frozen=True)
+class Function:
+    """A line of a family's table: a function of bars, at each of its windows a feature.
+
+    make: window to expression. windows: 0 for a function without. label: column name, `{w}` for the window; without
+    it the name and the window. formula, unit, source: as in `FeatureSpec`, `{w}` for the window.
+    """
+
+    name: str
+    make: Callable[[int], Node]
+    windows: tuple[int, ...]
+    unit: str
+    formula: str
+    source: str
+    nan_rule: str = NAN_RULE
+    label: str = ""
+
+
+def family(category: Category, *functions: Function) -> tuple[FeatureSpec, ...]:
+    """Return the features of a family's table, in its order."""
+    return tuple(_spec(category, each, w) for each in functions for w in each.windows)
+
+
+def _spec(category: Category, each: Function, w: int) -> FeatureSpec:
+    made = each.make(w)
+    return FeatureSpec(
+        name=(each.label or (each.name + ("_{w}" if w else ""))).replace("{w}", str(w)),
+        inputs=columns(made),
+        lookback=made.warm_up,
+        category=category,
+        unit=each.unit,
+        formula=each.formula.replace("{w}", str(w)),
+        source=each.source,
+        compute=made,
+        recursive=recursive(made),
+        nan_rule=each.nan_rule,
+        function=each.name,
+        window=w,
+    )
 
 
 def as_array(series: pl.Series) -> Floats:

@@ -7,6 +7,7 @@ import numba: only a process that compiles does.
 
 from karat.kernels._bundle import bundles_compiled
 from karat.kernels._checks import finite_above, increasing, places
+from karat.kernels._jit import bound
 from karat.kernels._measures import (
     annual_return,
     annual_turnover,
@@ -46,6 +47,7 @@ __all__ = [
     "annual_turnover",
     "block_counts",
     "block_rows",
+    "bound",
     "bundles_compiled",
     "calmar",
     "cvar",

@@ -39,6 +39,12 @@ BUNDLES: Final = {
         "karat.kernels.market._rule_hooks",
         "karat.kernels.market._match_orders",
     ),
+    "features": (
+        "karat.kernels.features._execute",
+        "karat.kernels.features._elements",
+        "karat.kernels.features._windows",
+        "karat.kernels.features._steps",
+    ),
     "resample": ("karat.kernels._resample_jit",),
     "events": ("karat.kernels.market._event_checks",),
     "orders": (
@@ -89,15 +95,29 @@ class Kernel:
 
     @cached_property
     def _call(self) -> Callable[..., Any]:
+        call = self._function
+        return call if self.entry == self.symbol else lambda *given: call(*self._words(given))
+
+    @cached_property
+    def _function(self) -> Callable[..., Any]:
         import cffi
 
         if not {self.result, *flat(self.given)} <= _PLAIN.keys():
             raise TypeError(f"{self.symbol}: got a call from Python; allowed: from kernels, it is {self.signature}")
         kinds = [_PLAIN[kind] for kind in flat(self.given)]
-        call = cffi.FFI().cast(f"{_PLAIN[self.result]}(*)({', '.join(kinds)})", self.address)
-        if self.entry == self.symbol:
-            return call  # type: ignore[no-any-return]
-        return lambda *given: call(*self._words(given))
+        return cffi.FFI().cast(f"{_PLAIN[self.result]}(*)({', '.join(kinds)})", self.address)  # type: ignore[no-any-return]
+
+    def bound(self, *given: Any) -> Callable[[], Any]:
+        """Return a call of these very arrays and numbers: it looks at no argument again, which is most of a call.
+
+        The arrays must not be replaced by others; their content is read at each call.
+        """
+        words, call = tuple(self._words(given)), self._function
+
+        def again(kept: Any = given) -> Any:  # it keeps the arrays alive
+            return call(*words)
+
+        return again
 
     @cached_property
     def _wanted(self) -> tuple[tuple[str, int, Any], ...]:
@@ -141,6 +161,14 @@ def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 def exported(signature: str) -> Callable[[Callable[..., Any]], Any]:
     """Return a decorator like `compiled` for the larger functions of an engine, called more often than inlined."""
     return lambda function: function if off() else Kernel(function, signature, inner=False)
+
+
+def bound(kernel: Any, *given: Any) -> Callable[[], Any]:
+    """Return a call of a kernel with these very arrays and numbers, whose content is read at each call.
+
+    It looks at no argument again, which takes longer than many a kernel does.
+    """
+    return kernel.bound(*given) if isinstance(kernel, Kernel) else lambda: kernel(*given)
 
 
 def off() -> bool:

@@ -34,6 +34,7 @@ ALLOWED: Final[Mapping[str, str]] = {
     "features/_build.py::table": "the code of a table is a routing key",
     "features/_dataset.py::_check_single": "counts instruments",
     "features/_select.py::_empty_in": "names instruments in an error",
+    "features/_stream.py::_panels": "reads a few instruments at a time",
     "labels/_make.py::_one": "keys of the label frame",
     "labels/_views.py::_table_rows": "joins labels to rows",
     "models/_arima.py::_fit": "one ARIMA an instrument",

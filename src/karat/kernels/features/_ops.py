@@ -1,0 +1,41 @@
+"""What a program of features is made of: the operations, by number, and the columns of an instruction.
+
+| symbol | meaning |
+|---|---|
+| x, y, ... | operands: series of one instrument, oldest row first |
+| k | lag in rows of every second operand |
+| w | window in rows |
+| p, q, r | constants |
+
+An instruction is a row of whole numbers (`OP`, `OUT`, eight operands from `IN`, `LAG`, `WINDOW`, `PLACE`, `GROUP`) and
+a row of three floats. `PLACE` is where a recursion keeps its state, or where a weighted sum finds its weights.
+
+Invariants:
+1. The value of an element-wise or windowed operation at a row depends on that row's window alone, to the bit: how many
+   rows came before changes nothing. Sums, moments and extremes are built from halves (see `karat.features`), so there
+   is no running sum whose rounding errors or NaN could travel.
+2. A recursion is a scan of one step over its rows; a row without a finite operand is passed over and gives NaN.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+OP, OUT, IN, LAG, WINDOW, PLACE, GROUP, WIDTH = 0, 1, 2, 10, 11, 12, 13, 14
+MOST: Final = 8
+
+# element-wise: one number out of the operands of a row
+SINE, AFFINE, LOG, EXP, SQRT, ABS, SIGN, POSITIVE, ROUND, AT_LEAST, XLOGX, POWER, CALENDAR = range(13)
+ADD, SUB, MUL, DIV, MAX, MIN, LESS, LESS_EQUAL, EQUAL, RATIO, BLEND, PATTERN, WHERE, LAGGED = range(13, 27)
+MERGE_M2, MERGE_COV, MERGE_TIME, MERGE_M3, MERGE_M4 = range(27, 32)
+BINARY: Final = 13
+MERGES: Final = 27
+ELEMENTS: Final = 32
+
+# windowed: read the last w rows of the first operand
+DOT, RANK, QUANTILE, SPREAD, SINCE, RESCALED, DETREND, COUNT_BELOW = range(32, 40)
+WINDOWED: Final = 40
+INPUT: Final = 40  # online only: a column of the bar
+
+# recursive: a step with a state
+EMA, WILDER, AGE, SMA, RSI, MACD, ADX, ATR, CCI, MFI, OBV, KAMA, MACD_SIGNAL = range(48, 61)

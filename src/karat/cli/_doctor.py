@@ -19,6 +19,7 @@ _EXTRAS: Final = {
     "duckdb": ("lake", "SQL over the catalog"),
     "skfolio": ("portfolio", "the bundled 20 stocks"),
     "ray": ("distributed", "running cells on a cluster"),
+    "redis": ("online", "features served to several processes"),
 }
 _MINIMUM_FREE_GIB: Final = 1.0
 _SKEW_SECONDS: Final = 1.0

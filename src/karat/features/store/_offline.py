@@ -1,0 +1,136 @@
+"""Offline storage: values of one definition and instrument, part by part, each row with the moment it became known.
+
+Invariants:
+1. A part is written once, under its final name in one rename, and never changed.
+2. The rows of an instrument are the concatenation of its parts; of equal `ts` the one with the highest `known_at` among
+   those known is the value.
+3. Two writers of one part: the second is refused, and nothing of the first is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import numpy as np
+import polars as pl
+
+from karat.core import DataError, canonical_json, content_hash
+from karat.features.store._definition import Definition
+
+TIMES = ("ts", "known_at")
+
+
+class Offline:
+    """The folder of one definition."""
+
+    def __init__(self, root: Path, definition: Definition) -> None:
+        self.folder, self.definition = root / definition.id[:32], definition
+
+    def instruments(self) -> tuple[str, ...]:
+        """Return the instruments that have rows, sorted."""
+        folders = [item for item in self.folder.glob("*") if item.is_dir()] if self.folder.is_dir() else []
+        return tuple(sorted(unquote(item.name) for item in folders))
+
+    def rows(self, instrument: str) -> pl.DataFrame:
+        """Return ts, known_at and the features of every row that was ever stored, in the order of storing.
+
+        Raises:
+            DataError: a part is broken or of another definition.
+        """
+        frames = [self._read(path) for path in self._parts(instrument)]
+        schema = dict.fromkeys(TIMES, pl.Int64) | dict.fromkeys(self.definition.names, pl.Float64)
+        return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
+
+    def source(self, instrument: str) -> tuple[int, str]:
+        """Return how many panel rows the stored values were computed from last, and their hash; (0, "") at first."""
+        path = self._place(instrument) / "source.json"
+        if not path.is_file():
+            return 0, ""
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return int(found["rows"]), str(found["hash"])
+
+    def append(self, instrument: str, rows: pl.DataFrame, source: tuple[int, str]) -> None:
+        """Add rows (ts, known_at, features) and say what they were computed from.
+
+        Raises:
+            DataError: another writer added the same part.
+        """
+        place = self._place(instrument)
+        place.mkdir(parents=True, exist_ok=True)
+        self._describe()
+        if len(rows):
+            path = place / f"part-{len(list(self._parts(instrument))):06d}.parquet"
+            partial = path.with_suffix(f".{os.getpid()}.partial")
+            rows.write_parquet(partial, compression="lz4", metadata={"definition": self.definition.id})
+            try:
+                os.link(partial, path)
+            except FileExistsError:
+                rule, fix = "one writer of a store at a time", "run the other writer to its end, then this one again"
+                raise DataError("store", rule, rows=[path.name], fix=fix) from None
+            finally:
+                partial.unlink()
+        _replace(place / "source.json", canonical_json({"rows": source[0], "hash": source[1]}))
+
+    def _describe(self) -> None:
+        path = self.folder / "definition.json"
+        if not path.is_file():
+            features = [spec.describe() for spec in self.definition.specs]
+            _replace(path, canonical_json({"id": self.definition.id, "features": features}))
+
+    def _place(self, instrument: str) -> Path:
+        return self.folder / quote(instrument, safe="")
+
+    def _parts(self, instrument: str) -> Iterator[Path]:
+        yield from sorted(self._place(instrument).glob("part-*.parquet"))
+
+    def _read(self, path: Path) -> pl.DataFrame:
+        try:
+            frame = pl.read_parquet(path)
+            written = pl.read_parquet_metadata(path).get("definition")
+        except (pl.exceptions.PolarsError, OSError) as error:
+            fix = f"delete {path.parent} and store the instrument again"
+            raise DataError(
+                "store", "parts are as they were written", rows=[path.name], seen=str(error), fix=fix
+            ) from None
+        if written != self.definition.id or frame.columns != [*TIMES, *self.definition.names]:
+            fix = f"delete {path.parent} and store the instrument again"
+            raise DataError("store", "a part is of its folder's definition", rows=[path.name], seen=written, fix=fix)
+        return frame
+
+
+def latest(rows: pl.DataFrame, at_ns: int | None = None) -> pl.DataFrame:
+    """Return one row a `ts`, ascending: of the rows known at a moment (None: ever) the one that became known last."""
+    known = rows if at_ns is None else rows.filter(pl.col("known_at") <= at_ns)
+    # a stable sort: of two rows that became known at once the later one stored is the correction
+    return known.sort("ts", "known_at", maintain_order=True).unique("ts", keep="last", maintain_order=True)
+
+
+def current_at(rows: pl.DataFrame, times: np.ndarray) -> np.ndarray:
+    """Return (m,) the place in `rows` of the value to use at each time, -1 where nothing was known.
+
+    It is the newest bar known then, in the version known then: a correction of an older bar does not replace it.
+    """
+    ts, known = rows["ts"].to_numpy(), rows["known_at"].to_numpy()
+    order = np.lexsort((np.arange(len(ts)), ts, known))
+    ahead = np.maximum.accumulate(ts[order]) if len(order) else ts
+    newest = np.where(ts[order] >= ahead, np.arange(len(order)), -1)
+    held = np.maximum.accumulate(newest) if len(order) else newest
+    found = np.searchsorted(known[order], times, side="right") - 1
+    if not len(order):
+        return np.full(len(times), -1, dtype=np.int64)
+    return np.where(found >= 0, order[held[np.maximum(found, 0)]], -1)
+
+
+def source_hash(frame: pl.DataFrame) -> str:
+    """Return the hash of the rows that values are computed from."""
+    return content_hash(frame)
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

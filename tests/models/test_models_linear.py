@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.linear_model import ElasticNet
 
 from karat.core import generator
 from karat.data import MEDIAN
-from karat.models import create
+from karat.models import create, load_model
 from karat.models._elastic import POINTS, elastic_path
 from karat.models._problem import Frame
 from karat.models._shape import mean_pinball
@@ -82,3 +84,15 @@ def test_a_feature_can_widen_the_forecast() -> None:
 
 def _spans(labels: object) -> tuple[np.ndarray, np.ndarray]:
     return labels.start_ns, labels.end_ns  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("scaler", "selector"), [("power", "ica"), ("quantile", "stability"), ("min_max", "pca")])
+@pytest.mark.req("FEAT-14")
+def test_a_candidate_keeps_how_its_features_were_prepared(scaler: str, selector: str, tmp_path: Path) -> None:
+    train, valid, test = planted_views(rows=400, width=5)
+    model = create("linear_quantile", {"scaler": scaler, "selector": selector, "keep": 3}, seed=1).fit(train, valid)
+    model.save(tmp_path)
+    before, after = model.predict(test.inputs()), load_model(tmp_path).predict(test.inputs())
+    assert (before.quantiles == after.quantiles).all()
+    plain = create("linear_quantile", {}, seed=1).fit(train, valid).predict(test.inputs())
+    assert (plain.quantiles != after.quantiles).any()

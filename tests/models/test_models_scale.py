@@ -1,4 +1,4 @@
-"""The shared scale: equal to a plain loop, blind to the future and to other instruments; the scaler."""
+"""The shared scale: equal to a plain loop, blind to the future and to other instruments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 
 from karat.data import Table
 from karat.models._scale import Scale, ewma_variance, spans
-from karat.models._scaler import LIMIT, Scaler
 from karat.models.contract import planted_views
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "oracles"))
@@ -62,25 +61,3 @@ def test_returns_that_are_all_missing_or_zero_still_give_a_scale() -> None:
 
 def test_spans_are_the_instruments_in_order() -> None:
     assert spans(np.array([3, 3, 1, 0, 0])) == [slice(0, 2), slice(2, 3), slice(3, 5)]
-
-
-def test_features_are_scaled_by_train_alone() -> None:
-    scaled = Scaler.fit(TRAIN).apply(TRAIN.features)
-    low, centre, high = np.quantile(scaled, [0.25, 0.5, 0.75], axis=0)
-    assert np.abs(centre).max() < 1e-9
-    assert np.allclose(high - low, 1.3489795003921634)
-
-
-@pytest.mark.filterwarnings("error")
-def test_odd_features_do_no_harm() -> None:
-    features = TRAIN.table.features.copy()
-    features[:, 0] = 7.0  # constant
-    features[:, 1] = np.nan  # never defined
-    features[:, 2] = 0.0
-    features[::10, 2] = 1.0  # constant on more than half of the rows, yet not constant
-    view = replace(TRAIN, table=replace(TRAIN.table, features=features))
-    scaler = Scaler.fit(view)
-    assert (scaler.width[:2] == 0).all()
-    assert scaler.width[2] == pytest.approx(0.3, rel=0.1)
-    wild = scaler.apply(np.array([[8.0, 1.0, np.nan, np.inf], [-1.0, np.nan, 1e9, -np.inf]]))
-    assert wild.tolist() == [[0.0, 0.0, 0.0, LIMIT], [0.0, 0.0, LIMIT, -LIMIT]]

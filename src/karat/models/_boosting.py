@@ -19,7 +19,7 @@ import numpy as np
 from karat.data import Inputs, Train, Valid
 from karat.models._forecaster import Forecaster
 from karat.models._params import Param
-from karat.models._problem import Frame
+from karat.models._problem import PREPARATION, Frame
 from karat.models._shape import mean_pinball, shrinkage
 from karat.models._state import State
 from karat.models._types import Floats, Ints
@@ -48,6 +48,7 @@ class Boosting(Forecaster):
     """Shift and stretch by boosted trees; see the parameters of the subclasses."""
 
     PARAMS: ClassVar[Mapping[str, Param]] = {
+        **PREPARATION,
         "rounds": Param(200, 1, 10_000),
         "learning_rate": Param(0.05, 1e-4, 1.0),
         "leaves": Param(6, 2, 256),
@@ -56,7 +57,7 @@ class Boosting(Forecaster):
     }
 
     def _fit(self, train: Train, valid: Valid) -> None:
-        frame = self._frame = Frame.fit(train)
+        frame = self._frame = Frame.fit(train, self.params)
         x, z = frame.features(train), frame.target(train)
         x_valid, z_valid = frame.features(valid), frame.target(valid)
         shape, bends = frame.shape, frame.shape.mean_curvature()

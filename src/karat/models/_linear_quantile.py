@@ -16,7 +16,7 @@ from karat.data import Inputs, Train, Valid
 from karat.models._elastic import elastic_path
 from karat.models._forecaster import Forecaster
 from karat.models._params import Param
-from karat.models._problem import Frame
+from karat.models._problem import PREPARATION, Frame
 from karat.models._shape import best_slopes
 from karat.models._state import State
 from karat.models._types import Floats
@@ -45,10 +45,10 @@ class LinearQuantile(Forecaster):
     """Smoothed composite quantile regression. l1_ratio: share of the L1 penalty, 1 is the lasso."""
 
     name = "linear_quantile"
-    PARAMS: ClassVar[Mapping[str, Param]] = {"l1_ratio": Param(0.5, 0.05, 1.0)}
+    PARAMS: ClassVar[Mapping[str, Param]] = {**PREPARATION, "l1_ratio": Param(0.5, 0.05, 1.0)}
 
     def _fit(self, train: Train, valid: Valid) -> None:
-        self._frame = Frame.fit(train)
+        self._frame = Frame.fit(train, self.params)
         self._slopes = fit_slopes(self._frame, train, valid, l1_ratio=float(self.params["l1_ratio"]))
 
     def _predict(self, inputs: Inputs) -> tuple[Floats, Floats | None]:

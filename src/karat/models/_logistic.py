@@ -24,7 +24,7 @@ from karat.data import INNER, LEVELS, Inputs, Train, Valid
 from karat.models._elastic import elastic_path
 from karat.models._forecaster import Forecaster
 from karat.models._params import Param
-from karat.models._problem import Frame
+from karat.models._problem import PREPARATION, Frame
 from karat.models._shape import best_slopes
 from karat.models._state import State
 from karat.models._types import Floats
@@ -38,10 +38,10 @@ class Logistic(Forecaster):
     """Proportional odds with an elastic net. l1_ratio: share of the L1 penalty, 1 is the lasso."""
 
     name = "logistic"
-    PARAMS: ClassVar[Mapping[str, Param]] = {"l1_ratio": Param(0.5, 0.05, 1.0)}
+    PARAMS: ClassVar[Mapping[str, Param]] = {**PREPARATION, "l1_ratio": Param(0.5, 0.05, 1.0)}
 
     def _fit(self, train: Train, valid: Valid) -> None:
-        frame = self._frame = Frame.fit(train)
+        frame = self._frame = Frame.fit(train, self.params)
         x, z = frame.features(train), frame.target(train)
         x_valid, z_valid = frame.features(valid), frame.target(valid)
         self._inverse = np.asarray(np.quantile(z, _FINE))

@@ -21,7 +21,7 @@ from karat.models._classes import FLOOR, quantiles_to_classes
 from karat.models._forecaster import Forecaster
 from karat.models._linear_quantile import fit_slopes
 from karat.models._params import Param
-from karat.models._problem import Frame
+from karat.models._problem import PREPARATION, Frame
 from karat.models._shape import GRID, mean_pinball, shrinkage
 from karat.models._state import State
 from karat.models._types import Floats
@@ -48,6 +48,7 @@ class PatchTransformerForecaster(Forecaster):
     name = "patch_transformer"
     stochastic = True
     PARAMS: ClassVar[Mapping[str, Param]] = {
+        **PREPARATION,
         "lookback": Param(32, 2, 512),
         "patch": Param(8, 1, 512),
         "stride": Param(8, 1, 512),
@@ -79,9 +80,9 @@ class PatchTransformerForecaster(Forecaster):
         torch = require("torch", "nets")
         from karat.nets import FitPlan, fit_module, pinball_loss
 
-        frame = self._frame = Frame.fit(train)
+        frame = self._frame = Frame.fit(train, self.params)
         seed = derive_seed(self.seed, self.name)
-        self._slopes = np.zeros((2, len(frame.scaler.centre)))
+        self._slopes = np.zeros((2, frame.preparation.width))
         if self.params["direct"]:
             self._slopes = fit_slopes(frame, train, valid, l1_ratio=float(self.params["l1_ratio"]))
         module = self._module = self._build(seed)
@@ -141,7 +142,7 @@ class PatchTransformerForecaster(Forecaster):
         torch = require("torch", "nets")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            module = self._module_of(len(self._frame.scaler.centre), self._frame.shape.values)
+            module = self._module_of(self._frame.preparation.width, self._frame.shape.values)
         module.skip.requires_grad_(False)
         module.skip.weight.copy_(torch.tensor(self._slopes, dtype=torch.float32))
         return module
@@ -197,7 +198,7 @@ class _Rows:
         torch = require("torch", "nets")
         table = inputs.table
         self._from_numpy = torch.from_numpy
-        self._features = frame.scaler.apply(table.features).astype(np.float32)
+        self._features = frame.preparation.apply(table.features).astype(np.float32)
         self._offsets = np.arange(1 - lookback, 1)
         self._rows, self._first = inputs.rows, table.first[inputs.rows]
         self.scale = frame.scale.of(inputs)

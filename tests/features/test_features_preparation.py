@@ -1,0 +1,232 @@
+"""Scalers and selectors: fitted on Train alone, row by row, equal to scikit-learn, and they find what was planted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import enet_path
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
+
+from karat.core import InputError
+from karat.data import Inputs, Labels, Table, Train
+from karat.features.preparation import LIMIT, SCALERS, SELECTORS, Preparation, Scaling, _scalers
+
+N, P, CUT = 600, 8, 400
+PAIRS = [(scaler, "none") for scaler in SCALERS] + [("robust", name) for name in SELECTORS if name != "none"]
+EVERY = pytest.mark.parametrize(("scaler", "selector"), PAIRS)
+Fit = Callable[[Train], Preparation]
+
+
+def table(features: np.ndarray) -> Table:
+    ts = np.arange(len(features), dtype=np.int64)
+    names = tuple(f"f{k}" for k in range(features.shape[1]))
+    return Table(ts, ts, np.zeros(len(ts), np.int64), ("A",), features, names, np.zeros(len(ts)))
+
+
+def world(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return (N, P) features of several kinds and (N,) labels that the first two drive, the third without a slope."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(N, P))
+    x[:, 3] = np.exp(x[:, 3])
+    x[:, 4] = np.round(x[:, 4])
+    x[::7, 5] = np.nan
+    z = x[:, 0] - 0.8 * x[:, 1] + 1.2 * (x[:, 2] ** 2 - 1) + 0.3 * rng.normal(size=N)
+    return x, z
+
+
+def train_of(features: np.ndarray, z: np.ndarray, rows: int = CUT) -> Train:
+    held = np.arange(rows)
+    return Train(table(features), held, "1d", Labels(z[:rows], held, held))
+
+
+def fitted(scaler: str, selector: str) -> Fit:
+    return lambda train: Preparation.fit(train, train.labels.value, scaler=scaler, selector=selector, keep=4)
+
+
+def moved_by_the_future(fit: Fit, apply: Callable[[Preparation, np.ndarray], np.ndarray]) -> int:
+    """Return how many of the rows up to CUT change when all later rows are replaced, and when they are cut off."""
+    x, z = world()
+    wild = x.copy()
+    wild[CUT:] = 50.0 * np.random.default_rng(9).normal(size=(N - CUT, P))
+    before = apply(fit(train_of(x, z)), x)[:CUT]
+    moved = ~np.isclose(apply(fit(train_of(wild, z)), wild)[:CUT], before, rtol=1e-12, atol=1e-12).all(axis=1)
+    moved |= ~np.isclose(apply(fit(train_of(x[:CUT], z)), x[:CUT]), before, rtol=1e-12, atol=1e-12).all(axis=1)
+    return int(moved.sum())
+
+
+def moved_by_company(made: Preparation) -> int:
+    """Return how many rows come out otherwise one by one than all at once."""
+    x, _ = world(1)
+    whole = made.apply(x)
+    alone = np.stack([made.apply(row) for row in x])
+    return int((~np.isclose(alone, whole, rtol=1e-12, atol=1e-12).all(axis=1)).sum())
+
+
+@EVERY
+@pytest.mark.req("FEAT-14")
+def test_the_future_changes_nothing_and_a_row_alone_is_the_row_in_the_batch(scaler: str, selector: str) -> None:
+    fit = fitted(scaler, selector)
+    assert moved_by_the_future(fit, Preparation.apply) == 0
+    assert moved_by_company(fit(train_of(*world()))) == 0
+
+
+@pytest.mark.req("FEAT-14")
+def test_planted_faults_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scaler fitted on every row of the table, and one that looks at the batch it is given."""
+
+    def whole(train: Train) -> Preparation:
+        x = train.table.features
+        return Preparation("standard", "none", SCALERS["standard"].fit(x))
+
+    assert moved_by_the_future(whole, Preparation.apply) > CUT / 2
+    batch = Scaling(lambda x: {"centre": x[0] * 0}, lambda x, _: x - np.nanmean(x, axis=0), lambda x, _: x)
+    monkeypatch.setitem(_scalers.SCALERS, "batch", batch)  # type: ignore[arg-type]
+    made = Preparation("batch", "none", {"centre": np.zeros(P)})
+    assert moved_by_the_future(lambda train: made, Preparation.apply) > CUT / 2
+    assert moved_by_company(made) > N / 2
+
+
+@EVERY
+def test_what_was_stored_does_the_same_and_nothing_is_missing(scaler: str, selector: str) -> None:
+    x, _ = world(2)
+    x[:3] = np.nan
+    made = fitted(scaler, selector)(train_of(*world()))
+    again = Preparation.restore(scaler, selector, made.arrays() | {"other": np.zeros(1)})
+    prepared = made.apply(x)
+    assert np.isfinite(prepared).all()
+    assert (again.apply(x) == prepared).all()
+    assert prepared.shape == (N, made.width)
+    assert len(made.kept(tuple("abcdefgh"))) == made.width == (P if selector == "none" else 4)
+    assert (fitted(scaler, selector)(train_of(*world())).apply(x) == prepared).all()
+
+
+@pytest.mark.parametrize("scaler", SCALERS)
+@pytest.mark.req("FEAT-14")
+def test_the_inverse_gives_the_features_back(scaler: str) -> None:
+    x, z = world()
+    x = x[:, :4]
+    made = Preparation.fit(train_of(x, z), z[:CUT], scaler=scaler)
+    scaled = made.apply(x[:CUT])
+    inside = np.abs(scaled) < LIMIT
+    np.testing.assert_allclose(made.invert(scaled)[inside], x[:CUT][inside], rtol=1e-9, atol=2e-3)
+    combined = Preparation.fit(train_of(x, z), z[:CUT], scaler=scaler, selector="pca", keep=4)
+    whole = x[:CUT][inside.all(axis=1)]
+    np.testing.assert_allclose(combined.invert(combined.apply(whole)), whole, rtol=1e-6, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("scaler", "theirs"),
+    [
+        ("standard", StandardScaler()),
+        ("robust", RobustScaler(unit_variance=True)),
+        ("min_max", MinMaxScaler((-1, 1))),
+        ("quantile", QuantileTransformer(n_quantiles=CUT, output_distribution="normal", subsample=None)),
+        ("power", make_pipeline(StandardScaler(), PowerTransformer())),
+    ],
+)
+@pytest.mark.req("FEAT-14")
+def test_scalers_equal_scikit_learn(scaler: str, theirs: Any) -> None:
+    x, z = world()
+    x = np.delete(x, [4, 5], axis=1)  # theirs leaves a missing value missing, and sends a tie at the end to infinity
+    ours = Preparation.fit(train_of(x, z), z[:CUT], scaler=scaler).apply(x)
+    np.testing.assert_allclose(ours, np.clip(theirs.fit(x[:CUT]).transform(x), -LIMIT, LIMIT), atol=1e-4)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scaler", SCALERS)
+def test_odd_features_do_no_harm(scaler: str) -> None:
+    x, z = world()
+    x[:, 0] = 7.0  # constant
+    x[:, 1] = np.nan  # never defined
+    x[:, 2] = 0.0
+    x[::10, 2] = 1.0  # constant on more than half of the rows, yet not constant
+    made = Preparation.fit(train_of(x, z), z[:CUT], scaler=scaler)
+    wild = made.apply(np.array([[8.0, 1.0, np.nan, *[1e9] * 5], [-1.0, np.nan, 1.0, *[-np.inf] * 5]]))
+    assert np.abs(wild[:, :2]).max() == 0.0
+    assert wild[0, 2] == 0.0
+    assert wild[1, 2] > 0.5
+    assert np.abs(wild).max() <= LIMIT
+
+
+@pytest.mark.parametrize(
+    ("selector", "drivers"),
+    [
+        ("elastic_net", {"f0", "f1"}),
+        ("stability", {"f0", "f1"}),
+        ("mutual_information", {"f0", "f1", "f2"}),
+        ("importance", {"f0", "f1", "f2"}),
+    ],
+)
+@pytest.mark.req("FEAT-14", "FEAT-18")
+def test_selectors_find_what_drives_the_label(selector: str, drivers: set[str]) -> None:
+    """The third driver has no slope: only what looks beyond straight lines can find it."""
+    train = train_of(*world())
+    made = Preparation.fit(train, train.labels.value, selector=selector, keep=len(drivers))
+    assert set(made.kept(train.table.names)) == drivers
+
+
+@pytest.mark.req("FEAT-44")
+def test_the_elastic_net_is_scikit_learn_s_and_keeps_correlated_features_together() -> None:
+    rng = np.random.default_rng(4)
+    common = rng.normal(size=CUT)
+    x = rng.normal(size=(CUT, 6))
+    x[:, 1], x[:, 4] = common + 0.05 * rng.normal(size=CUT), common + 0.05 * rng.normal(size=CUT)
+    z = common + 0.6 * x[:, 0] + 0.3 * rng.normal(size=CUT)
+    chosen = {}
+    for keep in (2, 3):
+        train = train_of(x, z)
+        chosen[keep] = Preparation.fit(train, z, scaler="standard", selector="elastic_net", keep=keep).kept(
+            train.table.names
+        )
+    assert chosen == {2: ("f1", "f4"), 3: ("f0", "f1", "f4")}
+    scaled = (x - x.mean(axis=0)) / x.std(axis=0)
+    _, path, _ = enet_path(scaled, z - z.mean(), l1_ratio=0.5, alphas=np.geomspace(4.0, 1e-3, 300))
+    entered = [set(np.flatnonzero(column).tolist()) for column in path.T]
+    assert {1, 4} in entered
+    assert {0, 1, 4} in entered
+
+
+@pytest.mark.parametrize("selector", ["pca", "ica"])
+@pytest.mark.req("FEAT-45")
+def test_combinations_are_uncorrelated_out_of_sample(selector: str) -> None:
+    rng = np.random.default_rng(5)
+    sources = np.stack([rng.laplace(size=4_000), rng.uniform(-1, 1, 4_000), np.sign(rng.normal(size=4_000))], axis=1)
+    x = sources @ rng.normal(size=(3, 3))
+    train = train_of(x, np.zeros(4_000), 2_000)
+    made = Preparation.fit(train, train.labels.value, scaler="standard", selector=selector, keep=3)
+    found = made.apply(x)[2_000:]
+    correlation = np.corrcoef(found.T)
+    assert np.abs(correlation - np.eye(3)).max() < 0.06
+    raw = np.corrcoef(x[2_000:].T)
+    assert np.abs(raw - np.eye(3)).max() > 0.2
+    recovered = np.abs(np.corrcoef(found.T, sources[2_000:].T)[:3, 3:]).max(axis=0).min()
+    assert (recovered > 0.95) == (selector == "ica")  # independence tells sources apart, variance does not
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    x, z = world()
+    train = train_of(x, z)
+    rows = Inputs(train.table, train.rows, "1d")
+    with pytest.raises(InputError, match=r"train: got 'Inputs'; .*learns from Train alone"):
+        Preparation.fit(rows, z[:CUT])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="scaler: got 'robus'"):
+        Preparation.fit(train, z[:CUT], scaler="robus")
+    with pytest.raises(InputError, match="selector: got 'lasso'"):
+        Preparation.fit(train, z[:CUT], selector="lasso")
+    with pytest.raises(InputError, match="keep: got 0; allowed: 1 or more"):
+        Preparation.fit(train, z[:CUT], keep=0)
+    with pytest.raises(InputError, match=r"target: got 'shape \(600,\)'; allowed: \(400,\)"):
+        Preparation.fit(train, z)
+    few = Preparation.fit(replace(train), z[:CUT], selector="pca", keep=100)
+    assert few.width == P

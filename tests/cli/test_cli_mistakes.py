@@ -18,7 +18,7 @@ Edit = Callable[[dict[str, Any], Path], None]
 
 BASE: dict[str, Any] = {
     "name": "mistakes",
-    "data": {"source": "synthetic", "params": {"seed": 3, "n_days": 900}},
+    "data": {"source": "synthetic", "params": {"seed": 3, "n_days": 1300}},
     "features": ["ret_1", "signal"],
     "splits": {"test_frac": 0.4, "select_folds": 1, "test_folds": 1, "valid_bars": 60},
     "models": [{"name": "linear_quantile"}],
@@ -131,7 +131,7 @@ MISTAKES: list[tuple[str, Edit, list[str]]] = [
         at("data", {"source": "bundled", "params": {"dataset": "nasdack"}}),
         ["data.params.dataset", "nasdack", "did you mean 'nasdaq'"],
     ),
-    ("no data in range", at("data.start", "2090-01-01"), ["data.start", "2090-01-01", "no data", "2005-01-03 to 2008"]),
+    ("no data in range", at("data.start", "2090-01-01"), ["data.start", "2090-01-01", "no data", "2005-01-03 to 2010"]),
     (
         "end before start",
         at("data", BASE["data"] | {"start": "2007-01-01", "end": "2006-01-01"}),
@@ -232,6 +232,12 @@ MISTAKES: list[tuple[str, Edit, list[str]]] = [
     ("a join without the column", at("joins", [VIX | {"column": "close"}]), ["joins.column", "close", "vix"]),
     ("a join of other years", at("joins", [VIX]), ["2005", "2014"]),
     ("Test before the data", at("splits.test_start", "1999-01-01"), ["test_start", "1999-01-01", "2005"]),
+    (
+        "fewer than 500 test dates",
+        at("data.params", {"seed": 3, "n_days": 900}),
+        ["test dates: got 359", ">= 500", "141 more dates would be enough", "splits.test_frac", "Test was not opened"],
+    ),
+    ("no trials", at("models", []), ["models", "got []", "a list of 1 or more entries"]),
     (
         "more folds than test dates",
         at("splits", BASE["splits"] | {"test_frac": 0.02, "test_folds": 30}),

@@ -274,10 +274,10 @@ def test_a_price_that_stands_still_leaves_no_mark() -> None:
 
 
 @pytest.mark.req("DATA-10")
-@pytest.mark.parametrize(("bars", "days"), [("3d", 1500), ("week", 2400)])
+@pytest.mark.parametrize(("bars", "days"), [("3d", 2900), ("week", 4800)])
 def test_a_study_on_resampled_bars_joins_the_family_of_daily_ones(quick: World, bars: str, days: int) -> None:
     data = {"source": "synthetic", "params": {"seed": 3, "n_days": days, "edge_sharpe": 3.0}}
-    splits = {"test_frac": 0.3, "select_folds": 1, "test_folds": 1, "valid_bars": 40}
+    splits = {"test_frac": 0.55, "select_folds": 1, "test_folds": 1, "valid_bars": 40}
     quick.first(data=data, splits=splits)
     coarse = quick.run(data=data | {"bars": bars}, splits=splits)
     assert (trials_of(coarse), coarse.manifest["verdict"]["openings"]) == (2, 2)

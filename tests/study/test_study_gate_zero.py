@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from study_factory import World, csv_data, prices
 
-from karat.core import DataError, EnvironmentProblem
+from karat.core import DataError, EnvironmentProblem, InputError
 from karat.evidence import shuffled_label_sentinel
 from karat.features import FEATURES, FeatureSpec
-from karat.study import RunResult, _guards, _prepare, _score
+from karat.labels import Fold, WalkForward
+from karat.study import RunResult, _guards, _pipeline, _prepare, _score
 from karat.study._guards import FreshProcess
 
 
@@ -93,9 +95,56 @@ def test_scoring_that_holds_the_label(quick: World, monkeypatch: pytest.MonkeyPa
     assert failed(result) == ["shuffled labels"]
 
 
-def test_too_few_dates(quick: World) -> None:
+def test_too_few_dates_are_refused_before_anything_is_recorded(quick: World) -> None:
     splits = {"test_frac": 0.3, "select_folds": 1, "test_folds": 1, "valid_bars": 100}
-    assert failed(quick.run(splits=splits)) == ["test dates"]
+    message = (
+        r"test dates: got 298; the tests do not keep their error rates on less; allowed: >= 500; 202 more dates would"
+        r" be enough; load more data, or give Test more of it with splits.test_frac or test_start; Test was not opened"
+    )
+    with pytest.raises(InputError, match=message):
+        quick.run(splits=splits)
+    assert not quick.place.ledger.exists()
+
+
+@pytest.mark.parametrize(
+    ("close", "message"),
+    [
+        (
+            lambda close: close * 0 + 100.0,
+            "data: got 'one value'; every return over 1d is 0: a constant series has nothin",
+        ),
+        (
+            lambda close: pl.Series(100.0 * 1.001 ** np.arange(len(close)) + 0.01 * np.sin(np.arange(len(close)))),
+            "data: got 'one class'; every return over 1d lies from 0.0.* there is one class only; allowed: returns of"
+            " two classes or more; two classes would be enough",
+        ),
+    ],
+    ids=["constant", "one class"],
+)
+def test_prices_that_leave_nothing_to_forecast_are_refused(
+    close: Any, message: str, quick: World, tmp_path: Path
+) -> None:
+    frame = prices()
+    made = close(frame["close"])
+    opens = made if made.n_unique() == 1 else made - 0.05
+    flat = frame.with_columns(open=opens, low=opens, high=made, close=made)
+    with pytest.raises(InputError, match=message):
+        quick.run(data=csv_data(tmp_path / "flat.csv", flat))
+
+
+def test_folds_that_test_a_row_twice_are_refused(quick: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Twice:
+        def split(self, ts: np.ndarray, start_ns: np.ndarray, end_ns: np.ndarray) -> list[Fold]:
+            (fold,) = WalkForward(0, 1, None, 0.55, valid_bars=100).split(ts, start_ns, end_ns)
+            return [fold, dataclasses.replace(fold, index=1, test=fold.test[100:])]
+
+    monkeypatch.setattr(_prepare, "plugged_splitter", lambda _name: Twice())
+    monkeypatch.setattr(_pipeline, "check_names", lambda _config: None)
+    message = (
+        "splits.splitter: got 'twice'; its test folds 0 and 1 share 4[0-9][0-9] rows; allowed: folds that test a row"
+    )
+    with pytest.raises(InputError, match=message):
+        quick.run(splits={"splitter": "twice"})
 
 
 @pytest.mark.req("QUAL-01")

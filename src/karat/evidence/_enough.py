@@ -30,8 +30,8 @@ def enough_checks(dates: int, horizon_bars: int) -> tuple[Check, Check]:
     )
 
 
-def require_enough(dates: int, horizon_bars: int = 1) -> None:
-    """Refuse to test on too little data.
+def require_enough(dates: int, horizon_bars: int = 1, *, fix: str = "") -> None:
+    """Refuse to test on too little data; `fix` says where more dates can come from.
 
     Raises:
         InputError: fewer than 500 dates, or fewer than 50 independent horizons; names how many would be enough.
@@ -44,7 +44,13 @@ def require_enough(dates: int, horizon_bars: int = 1) -> None:
     for check in enough_checks(dates, horizon_bars):
         if not check.passed:
             why = "the tests do not keep their error rates on less"
-            raise InputError(check.name, int(check.value or 0), why=why, allowed=check.threshold, fix=check.note)
+            raise InputError(
+                check.name,
+                int(check.value or 0),
+                why=why,
+                allowed=check.threshold,
+                fix="; ".join(filter(None, (check.note, fix))),
+            )
 
 
 def _missing(dates: int) -> str:

@@ -7,7 +7,8 @@ Invariants:
 4. A finished cell is never run twice; the ledger holds one entry for each.
 5. Everything after the cells depends on their stored forecasts and on the recorded history only.
 6. Ctrl-C anywhere ends with `Interrupted`, which says how to go on; what is finished stays finished.
-7. A policy under which no candidate trades is refused before `Test` is opened.
+7. Too few test dates, a constant series and a policy under which no candidate trades are refused before `Test` is
+   opened.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from karat.study._history import History, read_history
 from karat.study._judge import Printed, Selection, Tests, judge_study, require_trades, score_tests, select, store_trials
 from karat.study._names import check_names
 from karat.study._plan import Plan, make_plan
-from karat.study._prepare import Dataset, Prepared, assemble, prepare_dataset, save_dataset
+from karat.study._prepare import Dataset, Prepared, assemble, prepare_dataset, require_testable, save_dataset
 from karat.study._publish import publish
 from karat.study._regimes import require_regimes
 from karat.study._result import RunResult
@@ -62,6 +63,7 @@ def run_study(
 def _run(config: StudyConfig, workspace: Workspace, progress: Progress, recorded: History | None) -> RunResult:
     progress("data", 0, 1)
     dataset, prepared, plan, folder = plan_study(config, workspace)
+    require_testable(prepared, config.primary_horizon)
     with Ledger.open(workspace.ledger, role="research") as ledger:
         Catalog(workspace.catalog).add(dataset.panel, _dataset_name(config.name))
         progress("data", 1, 1)

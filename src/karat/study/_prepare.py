@@ -20,7 +20,18 @@ import numpy as np
 import polars as pl
 
 from karat.core import NS_PER_DAY, DataError, InputError, content_hash, iso_date, to_ns
-from karat.data import Panel, Provenance, QualityReport, Table, asof_join, check_quality, open_source, resample
+from karat.data import (
+    Panel,
+    Provenance,
+    QualityReport,
+    Table,
+    asof_join,
+    check_quality,
+    horizon_bars,
+    open_source,
+    resample,
+)
+from karat.evidence import require_enough
 from karat.features import FeatureFrame, build, table
 from karat.labels import Fold, LabelFrame, WalkForward, make_labels, usable
 from karat.study._config import SplitConfig, StudyConfig
@@ -132,6 +143,27 @@ def load_prepared(folder: str, horizons: tuple[str, ...], splits: SplitConfig) -
     return assemble(panel, FeatureFrame(features, (), {}), horizons, splits)
 
 
+def require_testable(prepared: Prepared, horizon: str) -> None:
+    """Refuse a study whose primary horizon cannot be tested, before anything is fitted or `Test` is opened.
+
+    Raises:
+        InputError: labels of one value or of one class only, fewer than 500 test dates or 50 independent horizons.
+    """
+    labels = prepared.labels[horizon]
+    low, high = float(labels.value.min()), float(labels.value.max())
+    if low == high:
+        why = f"every return over {horizon} is {low:g}: a constant series has nothing to forecast"
+        raise InputError("data", "one value", why=why, allowed="prices that move", fix="look at the column close")
+    if labels.frame["klass"].n_unique() < 2:
+        why = f"every return over {horizon} lies from {low:.3g} to {high:.3g}: there is one class only"
+        fix = "two classes would be enough, rises and falls: look at the column close, or take a longer horizon"
+        raise InputError("data", "one class", why=why, allowed="returns of two classes or more", fix=fix)
+    tests = [fold.test for fold in prepared.folds[horizon] if fold.test is not None]
+    dates = len(np.unique(labels.ts[np.concatenate(tests)])) if tests else 0
+    fix = "load more data, or give Test more of it with splits.test_frac or test_start; Test was not opened"
+    require_enough(dates, horizon_bars(horizon), fix=fix)
+
+
 def span_of_tests(prepared: Prepared, horizon: str) -> tuple[int, int]:
     """Return the first and last instant of the test rows of a horizon."""
     rows = np.concatenate([fold.test for fold in prepared.folds[horizon] if fold.test is not None])
@@ -141,7 +173,7 @@ def span_of_tests(prepared: Prepared, horizon: str) -> tuple[int, int]:
 
 def _split(labels: LabelFrame, splits: SplitConfig) -> list[Fold]:
     if splits.splitter != WALK_FORWARD:
-        return plugged_splitter(splits.splitter).split(labels.ts, labels.start_ns, labels.end_ns)
+        return _distinct(plugged_splitter(splits.splitter).split(labels.ts, labels.start_ns, labels.end_ns), splits)
     walk = WalkForward(
         select_folds=splits.select_folds,
         test_folds=splits.test_folds,
@@ -151,6 +183,20 @@ def _split(labels: LabelFrame, splits: SplitConfig) -> list[Fold]:
         embargo_bars=splits.embargo_bars,
     )
     return walk.split(labels.ts, labels.start_ns, labels.end_ns)
+
+
+def _distinct(folds: list[Fold], splits: SplitConfig) -> list[Fold]:
+    """Return the folds of a plug-in; a row that two of them test has no one forecast to be judged by."""
+    tests = [(fold.index, fold.test) for fold in folds if fold.test is not None]
+    for k, (first, rows) in enumerate(tests):
+        for second, others in tests[k + 1 :]:
+            shared = len(np.intersect1d(rows, others))
+            if shared:
+                why = f"its test folds {first} and {second} share {shared} rows"
+                raise InputError(
+                    "splits.splitter", splits.splitter, why=why, allowed="folds that test a row at most once"
+                )
+    return folds
 
 
 def _renamed(panel: Panel, column: str, name: str) -> Panel:

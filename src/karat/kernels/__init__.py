@@ -7,6 +7,16 @@ import numba: only a process that compiles does.
 
 from karat.kernels._bundle import bundles_compiled
 from karat.kernels._checks import finite_above, increasing, places
+from karat.kernels._hmm import (
+    MAX_STATES,
+    HiddenMarkov,
+    MarkovFit,
+    filter_states,
+    fit_states,
+    most_probable_path,
+    smooth_states,
+    step_state,
+)
 from karat.kernels._measures import (
     annual_return,
     annual_turnover,
@@ -34,11 +44,14 @@ from karat.kernels._threads import each
 
 __all__ = [
     "BORROW",
+    "MAX_STATES",
     "RATE_ONE",
     "REJECT",
     "SCALE",
     "Decisions",
     "Fills",
+    "HiddenMarkov",
+    "MarkovFit",
     "OutOfRange",
     "Rebalanced",
     "Terms",
@@ -51,7 +64,9 @@ __all__ = [
     "cvar",
     "drawdowns",
     "each",
+    "filter_states",
     "finite_above",
+    "fit_states",
     "hit_rate",
     "increasing",
     "information_ratio",
@@ -60,6 +75,7 @@ __all__ = [
     "max_drawdown",
     "max_drawdown_periods",
     "mean_crossings",
+    "most_probable_path",
     "moving_means",
     "places",
     "prepare",
@@ -68,7 +84,9 @@ __all__ = [
     "rebalance_many",
     "sharpe",
     "skewness",
+    "smooth_states",
     "sortino",
+    "step_state",
     "total_return",
     "value_at_risk",
     "volatility",

@@ -46,6 +46,7 @@ from karat.evidence._pbo import Pbo, pbo_cscv
 from karat.evidence._power import DESIGNS, detectable_effect, required_n, required_periods
 from karat.evidence._protocol import PROTOCOL, Rule, family_table, protocol_table
 from karat.evidence._ranks import RankSum, rank_sum
+from karat.evidence._regimes import RegimeDifferences, RegimeProfile, compare_regimes
 from karat.evidence._scores import (
     Reliability,
     brier_classes,
@@ -105,6 +106,8 @@ __all__ = [
     "Pbo",
     "RankSum",
     "Rate",
+    "RegimeDifferences",
+    "RegimeProfile",
     "Reliability",
     "Rule",
     "Spa",
@@ -131,6 +134,7 @@ __all__ = [
     "clark_west_test",
     "cohens_d",
     "compare_losses",
+    "compare_regimes",
     "compare_strata",
     "correct",
     "crps_from_quantiles",

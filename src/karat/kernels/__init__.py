@@ -39,6 +39,7 @@ from karat.kernels._measures import (
 from karat.kernels._rebalance import OutOfRange, prepare, rebalance, rebalance_many
 from karat.kernels._rebalanced import BORROW, RATE_ONE, REJECT, SCALE, Fills, Rebalanced, Terms
 from karat.kernels._resample import block_counts, block_rows
+from karat.kernels._runs import RunPrior, run_lengths
 from karat.kernels._signals import Decisions, many_crossings, mean_crossings, moving_means
 from karat.kernels._threads import each
 
@@ -54,6 +55,7 @@ __all__ = [
     "MarkovFit",
     "OutOfRange",
     "Rebalanced",
+    "RunPrior",
     "Terms",
     "annual_return",
     "annual_turnover",
@@ -82,6 +84,7 @@ __all__ = [
     "profit_factor",
     "rebalance",
     "rebalance_many",
+    "run_lengths",
     "sharpe",
     "skewness",
     "smooth_states",

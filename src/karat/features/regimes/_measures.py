@@ -123,27 +123,26 @@ def _market_state(columns: Columns) -> Floats:
     close, high, low, volume = (columns[name] for name in ("close", "high", "low", "volume"))
     log_close, returns = np.log(close), _log_returns(close)
     squares, losses = returns**2, np.minimum(returns, 0.0) ** 2
-    top, bottom = _rolling(high, 20, lambda rows: rows.max(axis=1)), _rolling(low, 20, lambda rows: rows.min(axis=1))
+    usual = _deviation(returns, 250)
     highest = _rolling(close, 250, lambda rows: rows.max(axis=1))
     lowest = _rolling(close, 250, lambda rows: rows.min(axis=1))
     parts = [
-        *(_back(log_close, bars) for bars in (1, 5, 10, 20, 60, 120)),
-        *(np.log(_deviation(returns, bars)) for bars in (5, 10, 20, 60)),
+        *(_back(log_close, bars) / (usual * np.sqrt(bars)) for bars in (1, 5, 20, 60, 120)),
+        *(np.log(_deviation(returns, bars) / usual) for bars in (5, 20, 60)),
+        np.log(_deviation(returns, 20)),
         _sum(losses, 20) / _sum(squares, 20),
-        _mean(returns**3, 60) / _mean(squares, 60) ** 1.5,
-        np.log(close / highest),
-        np.log(close / lowest),
+        np.log(close / highest) / usual,
+        np.log(close / lowest) / usual,
         np.log(_mean(np.log(high / low), 20)),
-        (close - bottom) / (top - bottom),
-        np.log(close / _mean(close, 50)),
-        np.log(close / _mean(close, 200)),
+        np.log(close / _mean(close, 50)) / usual,
+        np.log(close / _mean(close, 200)) / usual,
         np.log(_mean(volume, 5) / _mean(volume, 60)),
         _thin(columns),
     ]
     return np.column_stack(parts)
 
 
-RETURN_60, LOG_VOLATILITY_20, DRAWDOWN = 4, 8, 12
+RETURN_20, RETURN_60, LOUDNESS, LOG_VOLATILITY_20 = 2, 3, 6, 8
 """Columns of `MARKET_STATE` that its states are named by."""
 
 _CLOSE: Final = ("close",)
@@ -175,8 +174,9 @@ MARKET_STATE: Final = Measure(
     "market_state",
     ("close", "high", "low", "volume"),
     251,
-    "20 columns: returns over 1, 5, 10, 20, 60, 120 bars; ln deviation of r over 5, 10, 20, 60; share of losses in "
-    "squared r over 20; skewness over 60; ln p over its highest and lowest of 250; ln of the mean high-low range over "
-    "20; place in the range of 20; ln p over its mean of 50 and 200; ln of volume over 5 to 60; illiquidity_20_250",
+    "17 columns, d the deviation of r over 250 bars: returns over 1, 5, 20, 60, 120 bars in deviations; ln of the "
+    "deviation over 5, 20, 60 to d; ln of that over 20; share of losses in squared r over 20; ln p over its highest "
+    "and lowest of 250 in d; ln of the mean high-low range over 20; ln p over its mean of 50 and 200 in d; ln of "
+    "volume over 5 to 60; illiquidity_20_250",
     _market_state,
 )

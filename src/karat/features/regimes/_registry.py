@@ -15,11 +15,15 @@ from karat.core import InputError
 from karat.features._vix import VIX_REGIME_EDGES
 from karat.features.regimes import _measures as measures
 from karat.features.regimes._bands import Bands, FixedBands
+from karat.features.regimes._changes import NAMES as CHANGES
+from karat.features.regimes._changes import RECENT, RUN, RunLengths
 from karat.features.regimes._hidden import NAMES as HIDDEN
 from karat.features.regimes._hidden import HiddenStates
 from karat.features.regimes._labeller import Labeller
 from karat.features.regimes._measures import Measure
 from karat.features.regimes._model import Refits, RegimeModel
+from karat.features.regimes._neural import AHEAD, NeuralStates
+from karat.features.regimes._neural import NAMES as NEURAL
 
 VIX_STATES: Final = ("calm", "normal", "elevated", "crisis")
 
@@ -55,20 +59,30 @@ class RegimeSpec:
         }
 
 
-def _banded(name: str, measure: Measure, states: tuple[str, ...], bands: tuple[float, ...], source: str) -> RegimeSpec:
+def _banded(
+    name: str, measure: Measure, states: tuple[str, ...], bands: tuple[float, ...], source: str, every: int = 252
+) -> RegimeSpec:
     def make(seed: int, chosen: Sequence[float]) -> Labeller:
         return Bands(states, chosen)
 
     rule = "number of quantiles of the past that the measure exceeds"
-    return RegimeSpec(name, measure, states, rule, source, make, bands, Refits(504, 252))
+    return RegimeSpec(name, measure, states, rule, source, make, bands, Refits(252 if every == 1 else 504, every))
 
 
 def _vix(seed: int, bands: Sequence[float]) -> Labeller:
     return FixedBands(VIX_STATES, VIX_REGIME_EDGES)
 
 
+def _change(seed: int, bands: Sequence[float]) -> Labeller:
+    return RunLengths()
+
+
 def _hidden(seed: int, bands: Sequence[float]) -> Labeller:
     return HiddenStates(seed)
+
+
+def _neural(seed: int, bands: Sequence[float]) -> Labeller:
+    return NeuralStates(seed)
 
 
 def _keyed(*specs: RegimeSpec) -> dict[str, RegimeSpec]:
@@ -100,6 +114,18 @@ REGIMES: Final[dict[str, RegimeSpec]] = _keyed(
         "the feature vix_regime",
         _vix,
     ),
+    _banded(
+        "vix_high", measures.VIX, ("usual", "high"), (0.8,), "baseline for stress: VIX above a quantile of its past", 1
+    ),
+    RegimeSpec(
+        "change",
+        measures.RETURNS,
+        CHANGES,
+        f"changed while a run of at most {RECENT} bars has probability 0.5 or more; a run lasts {RUN} on average",
+        "Adams and MacKay (2007)",
+        _change,
+        refits=Refits(504, "year"),
+    ),
     RegimeSpec(
         "hidden",
         measures.TREND_AND_VOLATILITY,
@@ -108,6 +134,14 @@ REGIMES: Final[dict[str, RegimeSpec]] = _keyed(
         "Hamilton (1989), Rabiner (1989)",
         _hidden,
         refits=Refits(504, "year"),
+    ),
+    RegimeSpec(
+        "neural",
+        measures.MARKET_STATE,
+        NEURAL,
+        f"network of 6,024 weights for the state by rule {AHEAD} bars ahead; a label changes at probability 0.75",
+        "loud or quiet, rising or falling over 60 bars, forth or back over 20; rule in `_neural`",
+        _neural,
     ),
 )
 """Every regime system."""

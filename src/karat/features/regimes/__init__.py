@@ -14,7 +14,7 @@ from karat.features.regimes._inputs import as_train, with_market
 from karat.features.regimes._mapping import MAPPING, MARKETS, RISKS, Common, with_common
 from karat.features.regimes._model import NO_STATE, Label, Refits, RegimeModel
 from karat.features.regimes._overrides import Overrides, ParameterChange
-from karat.features.regimes._registry import REGIMES, RegimeSpec, make_regime
+from karat.features.regimes._registry import REGIMES, RegimeSpec, make_regime, spec_of
 from karat.features.regimes._service import RegimeFrame, label
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "make_regime",
     "misses",
     "regimes_markdown",
+    "spec_of",
     "stress_table",
     "sweep_bands",
     "with_common",

@@ -1,6 +1,7 @@
 """One job in the peers' own environment: reads arrays, says its name and version, runs once for every line it gets.
 
-PYTHON _peer.py JOB FOLDER     (started by `market.py --peers`; needs vectorbt with its compiled extra, and hftbacktest)
+PYTHON _peer.py JOB FOLDER     (started by `market.py --peers`; needs vectorbt with its compiled extra, and hftbacktest;
+`regimes.py --peers` needs hmmlearn)
 """
 
 import gc
@@ -111,6 +112,22 @@ def callback_job(arrays):
     return tester.run, lambda stats: {"fills": 2 * int(stats["# Trades"]), "final": float(stats["Equity Final [$]"])}
 
 
+def hmm_job(arrays):
+    """Gaussian hidden Markov model, diagonal, scaling mode, from the start that is given."""
+    from hmmlearn.hmm import GaussianHMM
+
+    x, iterations = arrays["x"], int(arrays["iterations"])
+
+    def run():
+        terms = {"min_covar": 1e-6, "covars_prior": 0, "covars_weight": 0, "tol": -1e9, "init_params": ""}
+        model = GaussianHMM(len(arrays["start"]), n_iter=iterations, implementation="scaling", **terms)
+        model.startprob_, model.transmat_ = arrays["start"], arrays["transition"]
+        model.means_, model.covars_ = arrays["mean"], arrays["variance"]
+        return model.fit(x)
+
+    return run, lambda made: {"log_likelihood": float(made.monitor_.history[-1]), "iterations": made.monitor_.iter}
+
+
 def main():
     """Serve one job: a line in, one timed run, a line out."""
     job, folder = sys.argv[1], Path(sys.argv[2])
@@ -123,9 +140,15 @@ def main():
         "callback": lambda: callback_job(arrays),
         "level2_1s": lambda: level2_job(arrays),
         "level2_100ms": lambda: level2_job(arrays),
+        "hmm": lambda: hmm_job(arrays),
     }[job]()
     run, figures = made
-    tool = {"level2_1s": "hftbacktest", "level2_100ms": "hftbacktest", "callback": "backtesting"}.get(job, "vectorbt")
+    tool = {
+        "level2_1s": "hftbacktest",
+        "level2_100ms": "hftbacktest",
+        "callback": "backtesting",
+        "hmm": "hmmlearn",
+    }.get(job, "vectorbt")
     name = {"vectorbt": "vectorbt[rust]"}.get(tool, tool)
     print(json.dumps({"name": f"{name} {version(tool)}"}), flush=True)
     for _ in sys.stdin:

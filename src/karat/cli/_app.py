@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from karat.cli import _calibrate, _config, _data, _dataset, _doctor, _features, _forward, _guard, _simulate, _study
+from karat.cli import (
+    _calibrate,
+    _config,
+    _data,
+    _dataset,
+    _doctor,
+    _features,
+    _forward,
+    _guard,
+    _regimes,
+    _simulate,
+    _study,
+)
 from karat.cli._output import errors
 
 app = typer.Typer(
@@ -52,6 +64,7 @@ app.command("doctor")(_doctor.doctor)
 _data.app.command("build")(_dataset.build)
 app.add_typer(_data.app, name="data", help="Look at sources, check data, keep it in the catalog.")
 app.add_typer(_features.app, name="features", help="List, show, build and check features.")
+app.add_typer(_regimes.app, name="regimes", help="List, show and label market regimes.")
 app.add_typer(_config.app, name="config", help="Show a study with every default; print its schema.")
 
 

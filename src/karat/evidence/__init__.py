@@ -48,6 +48,7 @@ from karat.evidence._pbo import Pbo, pbo_cscv
 from karat.evidence._power import DESIGNS, detectable_effect, required_n, required_periods
 from karat.evidence._protocol import PROTOCOL, Rule, family_table, protocol_table
 from karat.evidence._ranks import RankSum, rank_sum
+from karat.evidence._regimes import RegimeDifferences, RegimeProfile, compare_regimes
 from karat.evidence._rival import CASH, Rival, hardest_in_money, shows
 from karat.evidence._scores import (
     Reliability,
@@ -115,6 +116,8 @@ __all__ = [
     "Pbo",
     "RankSum",
     "Rate",
+    "RegimeDifferences",
+    "RegimeProfile",
     "Reliability",
     "Rival",
     "Rule",
@@ -142,6 +145,7 @@ __all__ = [
     "clark_west_test",
     "cohens_d",
     "compare_losses",
+    "compare_regimes",
     "compare_strata",
     "correct",
     "crps_from_quantiles",

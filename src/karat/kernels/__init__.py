@@ -7,6 +7,16 @@ import numba: only a process that compiles does.
 
 from karat.kernels._bundle import bundles_compiled
 from karat.kernels._checks import finite_above, increasing, places
+from karat.kernels._hmm import (
+    MAX_STATES,
+    HiddenMarkov,
+    MarkovFit,
+    filter_states,
+    fit_states,
+    most_probable_path,
+    smooth_states,
+    step_state,
+)
 from karat.kernels._jit import bound
 from karat.kernels._measures import (
     annual_return,
@@ -30,18 +40,23 @@ from karat.kernels._measures import (
 from karat.kernels._rebalance import OutOfRange, prepare, rebalance, rebalance_many
 from karat.kernels._rebalanced import BORROW, RATE_ONE, REJECT, SCALE, Fills, Rebalanced, Terms
 from karat.kernels._resample import block_counts, block_rows
+from karat.kernels._runs import RunPrior, run_lengths
 from karat.kernels._signals import Decisions, many_crossings, mean_crossings, moving_means
 from karat.kernels._threads import each
 
 __all__ = [
     "BORROW",
+    "MAX_STATES",
     "RATE_ONE",
     "REJECT",
     "SCALE",
     "Decisions",
     "Fills",
+    "HiddenMarkov",
+    "MarkovFit",
     "OutOfRange",
     "Rebalanced",
+    "RunPrior",
     "Terms",
     "annual_return",
     "annual_turnover",
@@ -53,7 +68,9 @@ __all__ = [
     "cvar",
     "drawdowns",
     "each",
+    "filter_states",
     "finite_above",
+    "fit_states",
     "hit_rate",
     "increasing",
     "information_ratio",
@@ -62,15 +79,19 @@ __all__ = [
     "max_drawdown",
     "max_drawdown_periods",
     "mean_crossings",
+    "most_probable_path",
     "moving_means",
     "places",
     "prepare",
     "profit_factor",
     "rebalance",
     "rebalance_many",
+    "run_lengths",
     "sharpe",
     "skewness",
+    "smooth_states",
     "sortino",
+    "step_state",
     "total_return",
     "value_at_risk",
     "volatility",

@@ -8,6 +8,7 @@ from karat.nets._count import count_parameters
 from karat.nets._fit import FitLog, FitPlan, fit_module
 from karat.nets._losses import pinball_loss
 from karat.nets._patch_transformer import PatchSize, PatchTransformer, patch_count
+from karat.nets._state_classifier import StateClassifier
 from karat.nets._threads import one_thread
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "FitPlan",
     "PatchSize",
     "PatchTransformer",
+    "StateClassifier",
     "count_parameters",
     "fit_module",
     "one_thread",

@@ -1,0 +1,267 @@
+"""`RegimeModel`: a measure, a labeller and when it is fitted again; batch and online are one path.
+
+Invariants:
+1. A row's state depends on that row, earlier rows of its instrument, and a fit on rows before it (or on `Train`).
+2. `filter` of a panel equals `step` row by row; a state that was given never changes.
+3. `load(save())` goes on to the bit. The bytes hold arrays and plain values (safetensors): nothing in them can run.
+4. A row in which a column is NaN is skipped: no state, and the rest goes on as if it were not there. Rows before the
+   first fit, and rows whose measure is NaN, have no state (-1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from karat.core import DataError, InputError
+from karat.data import Panel, Train
+from karat.features.regimes._bytes import pack, unpack
+from karat.features.regimes._inputs import columns_of, train_columns
+from karat.features.regimes._labeller import Floats, Ints, Labeller
+from karat.features.regimes._measures import Measure
+
+NO_STATE: Final = -1
+_NEVER: Final = int(np.iinfo(np.int64).min)
+
+
+@dataclass(frozen=True)
+class Refits:
+    """first: usable rows before the first fit. every: rows between fits, or `year`: at the first row of a UTC year."""
+
+    first: int = 504
+    every: int | Literal["year"] = "year"
+
+    def __post_init__(self) -> None:
+        if self.first < 1 or (self.every != "year" and self.every < 1):
+            raise InputError("refits", (self.first, self.every), allowed="numbers of 1 or more, or 'year'")
+
+    def describe(self) -> str:
+        """Return the rule in words."""
+        often = "at the first row of a year" if self.every == "year" else f"every {self.every} rows"
+        return f"after {self.first} rows, then {often}, on all rows before"
+
+
+@dataclass(frozen=True)
+class Label:
+    """The state of one row: its code, its name (empty where there is none) and the probability that the model gives."""
+
+    code: int
+    name: str
+    probability: float
+
+
+class RegimeModel:
+    """One series under one regime system.
+
+    refits: None where a fit on `Train` stays as it is; else the parameters follow the series' own past.
+    """
+
+    def __init__(self, name: str, measure: Measure, labeller: Labeller, refits: Refits | None) -> None:
+        self.name, self.measure, self.refits = name, measure, refits
+        self._labeller = labeller
+        self._blank = pack(name, self._arrays_of_labeller(), {})
+        self._fit_end, self._ready = _NEVER, labeller.least == 0
+        self._origin: bytes | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self._buffer: Floats = np.empty((0, len(self.measure.columns)))
+        self._history: list[Floats] = []
+        self._rows = self._rows_at_fit = self._last_year = 0
+        self._last_ts = _NEVER
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of the states, by code."""
+        return self._labeller.names
+
+    @property
+    def labeller(self) -> Labeller:
+        """What is fitted."""
+        return self._labeller
+
+    def fit(self, train: Train) -> RegimeModel:
+        """Fit on the rows of `train`, one instrument; rows that its table has besides only fill windows.
+
+        Raises:
+            InputError: a column that is missing, several instruments, or too few rows.
+        """
+        columns, rows = train_columns(train, self.measure)
+        x, usable = _measured(self.measure, columns)
+        good = np.zeros(len(usable), dtype=bool)
+        good[rows] = True
+        good &= usable & np.isfinite(x).all(axis=1)
+        self._clear()
+        self._labeller.fit(x[good])
+        self._ready, self._fit_end = True, int(train.table.ts[-1])
+        if self.refits is not None:
+            self._history, self._rows = [x[good]], int(usable.sum())
+            self._rows_at_fit, self._last_year = self._rows, int(_years(train.table.ts[-1:])[0])
+        self._origin = self.save()
+        return self
+
+    def reset(self) -> None:
+        """Forget the rows seen since the fit on `Train`, or all of them where there was none."""
+        if self._origin is not None:
+            origin = self._origin
+            self._take(origin)
+            self._origin = origin
+            return
+        self._clear()
+        self._ready, self._fit_end = self._labeller.least == 0, _NEVER
+        arrays, _ = unpack(self._blank, self.name)
+        self._labeller.restore(_part(arrays, "labeller."))
+        self._labeller.reset()
+
+    def filter(self, panel: Panel) -> tuple[Ints, Floats]:
+        """Return code (n,) and probability (n,) of each row of a panel of one instrument, from a fresh start.
+
+        Raises:
+            InputError: a missing column, several instruments, or a model that needs a fit on `Train` first.
+        """
+        self.reset()
+        self._check_ready()
+        columns = columns_of(panel, self.measure)
+        return self._advance(panel.frame["ts"].to_numpy(), columns)
+
+    def step(self, ts: int, row: Mapping[str, float]) -> Label:
+        """Return the state of one more row. ts: UTC ns, after the one before; row: column to value.
+
+        Raises:
+            InputError: a missing column, a row that is not later, or a model that needs a fit on `Train` first.
+        """
+        self._check_ready()
+        missing = [name for name in self.measure.columns if name not in row]
+        if missing:
+            raise InputError("row", sorted(row), allowed=f"with {', '.join(missing)}", why=f"{self.name} reads it")
+        if ts <= self._last_ts:
+            raise InputError("ts", ts, allowed=f"after {self._last_ts}", why="rows come in the order of time")
+        columns = {name: np.array([row[name]], dtype=np.float64) for name in self.measure.columns}
+        codes, probabilities = self._advance(np.array([ts], dtype=np.int64), columns)
+        code = int(codes[0])
+        return Label(code, self.states[code] if code >= 0 else "", float(probabilities[0]))
+
+    def save(self) -> bytes:
+        """Return all that is needed to go on after a restart."""
+        history = np.concatenate(self._history) if self._history else np.empty((0, 0))
+        numbers = [self._rows, self._rows_at_fit, self._last_year, self._last_ts, self._fit_end, int(self._ready)]
+        arrays = {
+            **self._arrays_of_labeller(),
+            "buffer": self._buffer,
+            "history": history,
+            "numbers": np.array(numbers, dtype=np.int64),
+        }
+        return pack(self.name, arrays, {"columns": list(self.measure.columns), "window": self.measure.window})
+
+    def load(self, saved: bytes) -> RegimeModel:
+        """Take up a saved state; `reset` then goes back to it.
+
+        Raises:
+            DataError: bytes that are not of this regime.
+        """
+        self._take(saved)
+        self._origin = saved
+        return self
+
+    def _take(self, saved: bytes) -> None:
+        arrays, facts = unpack(saved, self.name)
+        if facts != {"columns": list(self.measure.columns), "window": self.measure.window}:
+            raise DataError("regime", "saved by the same definition", rows=[self.name], fix="fit and save it again")
+        self._labeller.restore(_part(arrays, "labeller."))
+        self._buffer = arrays["buffer"]
+        self._history = [arrays["history"]] if len(arrays["history"]) else []
+        numbers = [int(value) for value in arrays["numbers"]]
+        self._rows, self._rows_at_fit, self._last_year, self._last_ts, self._fit_end = numbers[:5]
+        self._ready = bool(numbers[5])
+
+    def _arrays_of_labeller(self) -> dict[str, NDArray[Any]]:
+        return {f"labeller.{name}": value for name, value in self._labeller.state().items()}
+
+    def _check_ready(self) -> None:
+        if not self._ready and self.refits is None:
+            raise InputError("regime", self.name, why="it has no fit yet", fix="call fit(train), or give it refits")
+
+    def _advance(self, ts: Ints, columns: Mapping[str, Floats]) -> tuple[Ints, Floats]:
+        """Label rows that follow those seen: the window's earlier rows come from the buffer."""
+        table = np.column_stack([columns[name] for name in self.measure.columns])
+        usable = np.isfinite(table).all(axis=1)
+        whole, kept = np.vstack([self._buffer, table[usable]]), len(self._buffer)
+        x = self.measure.of({name: whole[:, k] for k, name in enumerate(self.measure.columns)})[kept:]
+        self._buffer = whole[max(len(whole) - self.measure.window + 1, 0) :].copy()
+        good = np.isfinite(x).all(axis=1)
+        at = np.flatnonzero(usable)
+        fresh = (ts[at] > self._fit_end).astype(np.int64)
+        before = self._rows + np.cumsum(fresh) - fresh
+        codes, probabilities = np.full(len(ts), NO_STATE, dtype=np.int64), np.full(len(ts), np.nan)
+        found = self._label(_Rows(_years(ts[at[good]]), before[good], fresh[good] > 0, x[good]))
+        codes[at[good]], probabilities[at[good]] = found
+        self._rows += int(fresh.sum())
+        if len(ts):
+            self._last_ts = int(ts[-1])
+        return codes, probabilities
+
+    def _label(self, rows: _Rows) -> tuple[Ints, Floats]:
+        """Label rows in runs between fits."""
+        if self.refits is None:
+            return self._labeller.scan(rows.x) if len(rows.x) else (np.empty(0, np.int64), np.empty(0))
+        codes, probabilities = np.full(len(rows.x), NO_STATE, dtype=np.int64), np.full(len(rows.x), np.nan)
+        at = 0
+        while at < len(rows.x):
+            if rows.fresh[at] and self._due(self.refits, rows.years[at : at + 1], rows.before[at : at + 1])[0]:
+                self._refit(int(rows.before[at]))
+            self._last_year = int(rows.years[at])
+            late = self._due(self.refits, rows.years[at + 1 :], rows.before[at + 1 :])
+            end = at + 1 + (int(late.argmax()) if late.any() else len(late))
+            if self._ready:
+                codes[at:end], probabilities[at:end] = self._labeller.scan(rows.x[at:end])
+            self._history.append(rows.x[at:end][rows.fresh[at:end]])
+            at = end
+        return codes, probabilities
+
+    def _due(self, refits: Refits, years: Ints, before: Ints) -> NDArray[np.bool_]:
+        """Return for each row whether a fit comes before it, if none comes earlier."""
+        if not self._ready:
+            return before >= refits.first
+        if refits.every == "year":
+            return years > self._last_year
+        return before - self._rows_at_fit >= refits.every
+
+    def _refit(self, rows: int) -> None:
+        history = np.concatenate(self._history) if self._history else np.empty((0, 1))
+        if len(history) < self._labeller.least:
+            return
+        self._history = [history]
+        self._labeller.refit(history)
+        self._ready, self._rows_at_fit = True, rows
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Rows with a measure: their year, the usable rows before each, whether the fit on `Train` has not seen it, x."""
+
+    years: Ints
+    before: Ints
+    fresh: NDArray[np.bool_]
+    x: Floats
+
+
+def _measured(measure: Measure, columns: Mapping[str, Floats]) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return x (n, D) with NaN where a row is skipped, and which rows are usable."""
+    usable = np.asarray(np.isfinite(np.column_stack(list(columns.values()))).all(axis=1), dtype=np.bool_)
+    dense = measure.of({name: values[usable] for name, values in columns.items()})
+    x = np.full((len(usable), dense.shape[1]), np.nan)
+    x[usable] = dense
+    return x, usable
+
+
+def _years(ts: Ints) -> Ints:
+    """Return the UTC year of each instant."""
+    return ts.astype("datetime64[ns]").astype("datetime64[Y]").astype(np.int64) + 1970
+
+
+def _part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}

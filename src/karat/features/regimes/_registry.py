@@ -1,0 +1,180 @@
+"""The regime systems by name: what each reads, its states, and when it is fitted.
+
+Invariants:
+1. A name occurs once. A system has two states or more, with names of their own.
+2. Codes ascend with risk where a system orders risk: calm first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from karat.core import InputError
+from karat.features._vix import VIX_REGIME_EDGES
+from karat.features.regimes import _measures as measures
+from karat.features.regimes._bands import Bands, FixedBands
+from karat.features.regimes._changes import NAMES as CHANGES
+from karat.features.regimes._changes import RECENT, RUN, RunLengths
+from karat.features.regimes._hidden import NAMES as HIDDEN
+from karat.features.regimes._hidden import HiddenStates
+from karat.features.regimes._labeller import Labeller
+from karat.features.regimes._measures import Measure
+from karat.features.regimes._model import Refits, RegimeModel
+from karat.features.regimes._neural import AHEAD, NeuralStates
+from karat.features.regimes._neural import NAMES as NEURAL
+
+VIX_STATES: Final = ("calm", "normal", "elevated", "crisis")
+
+
+@dataclass(frozen=True)
+class RegimeSpec:
+    """One system. make: a labeller from (seed, bands); bands: default quantiles, empty where it has none."""
+
+    name: str
+    measure: Measure
+    states: tuple[str, ...]
+    rule: str
+    source: str
+    make: Callable[[int, Sequence[float]], Labeller]
+    bands: tuple[float, ...] = ()
+    refits: Refits | None = None
+
+    def describe(self) -> dict[str, object]:
+        """Return the definition as plain values."""
+        fitted = "nothing to fit" if self.make(0, self.bands).least == 0 else "on Train"
+        return {
+            "name": self.name,
+            "states": list(self.states),
+            "inputs": list(self.measure.columns),
+            "warm_up": self.measure.window - 1,
+            "measure": self.measure.formula,
+            "rule": self.rule,
+            "bands": list(self.bands),
+            "fitted": self.refits.describe() if self.refits else fitted,
+            "nan_rule": "a row with a NaN input is skipped; no state during warm-up, before the first fit, "
+            "and where the measure is not finite",
+            "source": self.source,
+        }
+
+
+def _banded(
+    name: str, measure: Measure, states: tuple[str, ...], bands: tuple[float, ...], source: str, every: int = 252
+) -> RegimeSpec:
+    def make(seed: int, chosen: Sequence[float]) -> Labeller:
+        return Bands(states, chosen)
+
+    rule = "number of quantiles of the past that the measure exceeds"
+    return RegimeSpec(name, measure, states, rule, source, make, bands, Refits(252 if every == 1 else 504, every))
+
+
+def _vix(seed: int, bands: Sequence[float]) -> Labeller:
+    return FixedBands(VIX_STATES, VIX_REGIME_EDGES)
+
+
+def _change(seed: int, bands: Sequence[float]) -> Labeller:
+    return RunLengths()
+
+
+def _hidden(seed: int, bands: Sequence[float]) -> Labeller:
+    return HiddenStates(seed)
+
+
+def _neural(seed: int, bands: Sequence[float]) -> Labeller:
+    return NeuralStates(seed)
+
+
+def _keyed(*specs: RegimeSpec) -> dict[str, RegimeSpec]:
+    table: dict[str, RegimeSpec] = {}
+    for spec in specs:
+        if spec.name in table:
+            raise InputError("regime.name", spec.name, why="the name is taken", fix="choose another name")
+        table[spec.name] = spec
+    return table
+
+
+REGIMES: Final[dict[str, RegimeSpec]] = _keyed(
+    _banded(
+        "volatility", measures.VOLATILITY, ("calm", "elevated", "turbulent"), (0.5, 0.9), "quantile bands of volatility"
+    ),
+    _banded("liquidity", measures.LIQUIDITY, ("liquid", "usual", "thin"), (0.2, 0.8), "Amihud (2002)"),
+    _banded(
+        "rotation",
+        measures.ROTATION,
+        ("lagging", "neutral", "leading"),
+        (0.25, 0.75),
+        "relative strength to the market",
+    ),
+    RegimeSpec(
+        "vix",
+        measures.VIX,
+        VIX_STATES,
+        "number of the edges " + ", ".join(f"{edge:g}" for edge in VIX_REGIME_EDGES) + " that the measure has reached",
+        "the feature vix_regime",
+        _vix,
+    ),
+    _banded(
+        "vix_high", measures.VIX, ("usual", "high"), (0.8,), "baseline for stress: VIX above a quantile of its past", 1
+    ),
+    RegimeSpec(
+        "change",
+        measures.RETURNS,
+        CHANGES,
+        f"changed while a run of at most {RECENT} bars has probability 0.5 or more; a run lasts {RUN} on average",
+        "Adams and MacKay (2007)",
+        _change,
+        refits=Refits(504, "year"),
+    ),
+    RegimeSpec(
+        "hidden",
+        measures.TREND_AND_VOLATILITY,
+        HIDDEN,
+        "filtered hidden Markov model; a label changes where another state's probability reaches 0.9",
+        "Hamilton (1989), Rabiner (1989)",
+        _hidden,
+        refits=Refits(504, "year"),
+    ),
+    RegimeSpec(
+        "neural",
+        measures.MARKET_STATE,
+        NEURAL,
+        f"network of 6,024 weights for the state by rule {AHEAD} bars ahead; a label changes at probability 0.75",
+        "loud or quiet, rising or falling over 60 bars, forth or back over 20; rule in `_neural`",
+        _neural,
+    ),
+)
+"""Every regime system."""
+
+
+def spec_of(name: str) -> RegimeSpec:
+    """Return a system's definition.
+
+    Raises:
+        InputError: an unknown name.
+    """
+    if name not in REGIMES:
+        raise InputError("regime", name, allowed=list(REGIMES))
+    return REGIMES[name]
+
+
+def make_regime(
+    name: str,
+    *,
+    seed: int = 42,
+    bands: Sequence[float] | None = None,
+    refits: Refits | Literal["default"] | None = "default",
+) -> RegimeModel:
+    """Return a new model of one series.
+
+    seed: of whatever is random in a fit. bands: quantiles other than the system's own. refits: other than its own;
+    None to fit on `Train` once.
+
+    Raises:
+        InputError: an unknown name, or bands for a system that has none.
+    """
+    spec = spec_of(name)
+    if bands is not None and not spec.bands:
+        raise InputError("bands", list(bands), allowed=f"none: {name} has no quantile bands")
+    chosen = spec.refits if isinstance(refits, str) else refits
+    return RegimeModel(name, spec.measure, spec.make(seed, spec.bands if bands is None else tuple(bands)), chosen)

@@ -1,0 +1,242 @@
+"""What every registered regime must hold, generated from the registry, and the faults that these tests must see.
+
+Numbers are the invariants of `karat.features.regimes._model`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from regimes_factory import PROVENANCE, bars, panel
+
+from karat.core import NS_PER_DAY, DataError, InputError
+from karat.data import Panel
+from karat.features import check_future
+from karat.features.regimes import REGIMES, Refits, RegimeModel, as_train, label, make_regime
+from karat.features.regimes._hidden import HiddenStates
+from karat.features.regimes._labeller import Floats, Ints
+from karat.kernels import smooth_states
+
+N, TRAIN = 1000, 850
+SHORT = Refits(first=700, every=120)
+
+
+def fresh(name: str) -> RegimeModel:
+    """A model of the system with refits that a short panel reaches, where the system has any."""
+    return make_regime(name, refits=SHORT if REGIMES[name].refits else None)
+
+
+def fitted(name: str, made_of: Panel) -> RegimeModel:
+    until = int(made_of.frame["ts"][TRAIN - 1])
+    return make_regime(name, refits=None).fit(as_train(made_of, until))
+
+
+def models(name: str, made_of: Panel) -> Iterator[RegimeModel]:
+    """Both ways to have parameters: from `Train`, and from the series' own past."""
+    yield fitted(name, made_of)
+    if REGIMES[name].refits:
+        yield fresh(name)
+
+
+def stepped(model: RegimeModel, frame: pl.DataFrame) -> tuple[list[int], list[float]]:
+    labels = [model.step(row["ts"], row) for row in frame.iter_rows(named=True)]
+    return [each.code for each in labels], [each.probability for each in labels]
+
+
+def rows_of(model: RegimeModel) -> Any:
+    def compute(frame: pl.DataFrame) -> Floats:
+        codes, probabilities = model.filter(Panel(frame, "XNYS", PROVENANCE))
+        return np.column_stack([np.where(codes < 0, np.nan, codes), probabilities])
+
+    return compute
+
+
+@pytest.mark.req("REG-01", "REG-02")
+@pytest.mark.parametrize("name", list(REGIMES))
+def test_1_no_registered_regime_reads_the_future(name: str) -> None:
+    made_of = panel(N)
+    ts = made_of.frame["ts"].to_numpy()
+    for model in models(name, made_of):
+        report = check_future(
+            made_of.frame, rows_of(model), ["state", "probability"], instants=[int(ts[k]) for k in (870, 905, 950)]
+        )
+        assert report.passed, report.evidence
+        assert report.worst == 0.0
+
+
+@pytest.mark.parametrize("name", list(REGIMES))
+def test_2_online_equals_batch(name: str) -> None:
+    made_of = panel(N)
+    for model in models(name, made_of):
+        codes, probabilities = model.filter(made_of)
+        assert (
+            len(set(codes[codes >= 0].tolist())) >= 2 or np.nanstd(probabilities) > 0
+        )  # there is something to compare
+        model.reset()
+        online, chances = stepped(model, made_of.frame)
+        assert online == codes.tolist()
+        np.testing.assert_allclose(chances, probabilities, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("name", list(REGIMES))
+def test_3_a_restart_from_bytes_goes_on_to_the_bit(name: str) -> None:
+    made_of = panel(N)
+    for model in models(name, made_of):
+        codes, probabilities = model.filter(made_of)
+        for cut in (3, 860, 950):  # during the warm-up, in the middle, after a refit
+            model.reset()
+            stepped(model, made_of.frame[:cut])
+            again = make_regime(name, refits=model.refits).load(model.save())
+            online, chances = stepped(again, made_of.frame[cut:])
+            assert online == codes[cut:].tolist()
+            np.testing.assert_array_equal(chances, probabilities[cut:])
+
+
+@pytest.mark.parametrize("name", list(REGIMES))
+def test_4_rows_with_holes_are_skipped(name: str) -> None:
+    made_of = panel(N)
+    hole = np.arange(N) % 97 == 50
+    columns = REGIMES[name].measure.columns
+    frame = made_of.frame.with_columns(
+        pl.when(pl.Series(hole)).then(None).otherwise(pl.col(columns[0])).alias(columns[0])
+    )
+    model = fitted(name, made_of)
+    codes, _ = model.filter(Panel(frame, "XNYS", PROVENANCE))
+    assert (codes[hole] == -1).all()
+    kept, _ = model.filter(Panel(made_of.frame.filter(~pl.Series(hole)), "XNYS", PROVENANCE))
+    np.testing.assert_array_equal(codes[~hole], kept)
+
+
+@pytest.mark.req("REG-01")
+@pytest.mark.parametrize("name", list(REGIMES))
+def test_same_input_same_labels_and_bytes(name: str) -> None:
+    made_of = panel(N)
+    first, second = (fitted(name, made_of) for _ in range(2))
+    assert first.save() == second.save()
+    np.testing.assert_array_equal(first.filter(made_of)[0], second.filter(made_of)[0])
+
+
+@pytest.mark.parametrize("name", list(REGIMES))
+def test_later_rows_change_no_fit(name: str) -> None:
+    past, other = bars(N), bars(N, seed=9)
+    mixed = Panel(pl.concat([past[:TRAIN], other[TRAIN:]]), "XNYS", PROVENANCE)
+    assert fitted(name, mixed).save() == fitted(name, panel(N)).save()
+
+
+@pytest.mark.parametrize("name", list(REGIMES))
+def test_prices_that_stand_still_give_no_error(name: str) -> None:
+    frame = panel(N).frame.with_columns(
+        [
+            pl.when(pl.int_range(pl.len()) > 880).then(pl.lit(50.0)).otherwise(pl.col(c)).alias(c)
+            for c in ("close", "high", "low")
+        ]
+    )
+    made_of = Panel(
+        frame.with_columns(volume=pl.when(pl.int_range(pl.len()) > 940).then(0.0).otherwise("volume")),
+        "XNYS",
+        PROVENANCE,
+    )
+    for model in models(name, made_of):
+        codes, _ = model.filter(made_of)
+        assert codes.min() >= -1
+        assert codes.max() < len(model.states)
+
+
+@pytest.mark.req("REG-02")
+@pytest.mark.parametrize("name", list(REGIMES))
+def test_instruments_do_not_mix(name: str) -> None:
+    both = panel(N, instruments=("A.XNYS", "B.XNYS"))
+    until = int(both.frame["ts"][TRAIN - 1])
+    whole = label(both, name, train_until=until, refits=None).frame
+    for instrument in both.instruments:
+        alone = Panel(both.frame.filter(instrument=instrument), "XNYS", PROVENANCE)
+        assert whole.filter(instrument=instrument).equals(label(alone, name, train_until=until, refits=None).frame)
+    assert whole["state"].drop_nulls().len() > 200
+
+
+@pytest.mark.parametrize("name", list(REGIMES))
+def test_a_missing_column_is_named_with_where_it_can_be_had(name: str) -> None:
+    missing = REGIMES[name].measure.columns[-1]
+    lacking = panel(N, without=(missing,))
+    model = fitted(name, panel(N))
+    with pytest.raises(InputError, match=f"panel: got .*{missing} is missing; .*{missing}: "):
+        model.filter(lacking)
+    with pytest.raises(InputError, match=f"row: got .* reads it; allowed: with {missing}"):
+        model.step(10**18 * 2, {c: 1.0 for c in REGIMES[name].measure.columns if c != missing})
+
+
+class SmoothedStates(HiddenStates):
+    """The planted fault: labels from all rows, the later ones too, as libraries' `predict_proba` gives them."""
+
+    def scan(self, x: Floats) -> tuple[Ints, Floats]:
+        gamma = smooth_states(x, self.model)
+        return gamma.argmax(axis=1), gamma.max(axis=1)
+
+
+def test_a_smoothed_posterior_is_caught() -> None:
+    made_of = panel(N)
+    spec = REGIMES["hidden"]
+    model = RegimeModel("hidden", spec.measure, SmoothedStates(42), None)
+    model.fit(as_train(made_of, int(made_of.frame["ts"][TRAIN - 1])))
+    instants = [int(made_of.frame["ts"][k]) for k in (870, 905, 950)]
+    report = check_future(made_of.frame, rows_of(model), ["state", "probability"], instants=instants)
+    assert not report.passed
+    assert "probability" in report.offending
+    _, probabilities = model.filter(made_of)
+    model.reset()
+    _, chances = stepped(model, made_of.frame)
+    assert not np.allclose(chances, probabilities, equal_nan=True)
+
+
+def test_bands_of_the_whole_sample_are_caught() -> None:
+    """The other planted fault: quantiles that know the end of the series."""
+    made_of = panel(N)
+
+    def compute(frame: pl.DataFrame) -> Floats:
+        whole = Panel(frame, "XNYS", PROVENANCE)
+        codes = label(whole, "volatility", train_until=int(frame["ts"][-1]), refits=None).frame["state"]
+        return codes.cast(pl.Float64).fill_null(np.nan).to_numpy()[:, None]
+
+    report = check_future(made_of.frame, compute, ["state"], instants=[int(made_of.frame["ts"][870])])
+    assert report.offending == ("state",)
+
+
+def test_bytes_of_another_regime_or_none_are_refused() -> None:
+    saved = fitted("volatility", panel(N)).save()
+    with pytest.raises(DataError, match="rule 'saved for liquidity' is broken at karat.regime.1: volatility"):
+        make_regime("liquidity").load(saved)
+    with pytest.raises(DataError, match=r"bytes that save\(\) wrote"):
+        make_regime("volatility").load(saved[:40])
+
+
+def test_misuse_is_named() -> None:
+    made_of = panel(N)
+    with pytest.raises(InputError, match="regime: got 'hiden'; allowed: .* did you mean 'hidden'"):
+        make_regime("hiden")
+    with pytest.raises(InputError, match=r"it has no fit yet; call fit\(train\)"):
+        make_regime("volatility", refits=None).filter(made_of)
+    with pytest.raises(InputError, match="bands: got .* none: hidden has no quantile bands"):
+        make_regime("hidden", bands=(0.5,))
+    with pytest.raises(InputError, match="strictly ascending numbers between 0 and 1"):
+        make_regime("volatility", bands=(0.9, 0.5))
+    with pytest.raises(InputError, match="bands: got .* 2 of them, for calm, elevated, turbulent"):
+        make_regime("volatility", bands=(0.5,))
+    with pytest.raises(InputError, match="refits: got"):
+        Refits(0)
+    two = panel(N, instruments=("A.XNYS", "B.XNYS"))
+    with pytest.raises(InputError, match=r"one instrument; use label\(panel, regime\)"):
+        make_regime("vix").filter(two)
+    with pytest.raises(InputError, match="train: got .* one instrument"):
+        make_regime("volatility").fit(as_train(two, 10**19))
+    model = make_regime("vix")
+    model.step(NS_PER_DAY, {"vix": 12.0})
+    with pytest.raises(InputError, match=f"ts: got {NS_PER_DAY}; rows come in the order of time"):
+        model.step(NS_PER_DAY, {"vix": 12.0})
+    with pytest.raises(InputError, match="rows: got .* too few to fit regimes on"):
+        make_regime("hidden").fit(as_train(panel(60), 10**19))
+    with pytest.raises(InputError, match="until_ns: got 5"):
+        as_train(made_of, 5)

@@ -30,7 +30,7 @@ from karat.features.store import (
 )
 
 NAMES = ("A.XNYS", "B.XNYS")
-CHOSEN = ["ret_1", "rsi_14", "ema_ratio"] if "ema_ratio" in FEATURES else list(FEATURES)[:6]
+CHOSEN = ["ret_1", "ret_5", "rsi_14"]
 DAY = NS_PER_DAY
 
 

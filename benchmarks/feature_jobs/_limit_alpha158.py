@@ -1,6 +1,7 @@
 """The limit of `alpha158`: all 158 features of an instrument in one pass a window, running sums, a sorted window."""
 
 # mypy: ignore-errors
+# ruff: noqa: E741
 
 from __future__ import annotations
 
@@ -248,7 +249,7 @@ def fill(O, H, L, C, V, OUT, W5):
         one(O[s], H[s], L[s], C[s], V[s], OUT[s], W5, b1, b2, b3, b4, b5)
 
 
-def run(O: np.ndarray, H: np.ndarray, L: np.ndarray, C: np.ndarray, V: np.ndarray) -> np.ndarray:  # noqa: E741
+def run(O: np.ndarray, H: np.ndarray, L: np.ndarray, C: np.ndarray, V: np.ndarray) -> np.ndarray:
     """Return (instruments, 158, days) float32 in the order of `ORDER`."""
     made = np.empty((C.shape[0], 158, C.shape[1]), np.float32)
     fill(O, H, L, C, V, made, W5)

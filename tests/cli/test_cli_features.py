@@ -71,3 +71,19 @@ def test_check_names_a_planted_leak(words: list[str], tmp_path: Path, monkeypatc
         assert said.facts["passed"] is False
     else:
         assert said.out == "LEAK: ret_1\n"
+
+
+def test_build_reads_a_parquet_file_and_says_what_it_needs(tmp_path: Path) -> None:
+    days = np.arange(1, 81, dtype=np.int64) * 86_400_000_000_000
+    close = 100.0 + np.arange(80) % 7
+    bars = pl.DataFrame({"ts": days, "known_at": days, "instrument": ["A.XNYS"] * 80, "close": close})
+    source, out = tmp_path / "bars.parquet", tmp_path / "out"
+    bars.write_parquet(source)
+    said = karat("features", "build", source, "--features", "ret_5", "--features", "rsi_14", "--out", out, "--float32")
+    assert said.code == 0
+    assert said.out == f"1 parts written to {out}\n"
+    made = pl.read_parquet(out / "part-0000.parquet")
+    assert made.columns == ["ts", "known_at", "instrument", "ret_5", "rsi_14"]
+    assert made.schema["rsi_14"] == pl.Float32
+    assert karat("features", "build", source, "--json").code == 2
+    assert karat("features", "build", source, "--features", "ret_5", "--json").code == 2

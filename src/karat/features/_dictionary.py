@@ -27,8 +27,9 @@ Inputs beyond the bar: `vix` and `index` (the close of an index) are joined as-o
 sessions of the instrument; `ts` is the date of the bar and always there. Regimes: 0 below {VIX_REGIME_EDGES[0]:g},
 1 below {VIX_REGIME_EDGES[1]:g}, 2 below {VIX_REGIME_EDGES[2]:g}, 3 from there on.
 
-The tiers `a20`, `a100`, `a250`, `a500` lie within each other. Their columns are distinct: rank correlation at most 0.995
-in absolute value, no column the product of two others or an older value of another, at most five windows a function.
+The tiers `a20`, `a100`, `a250`, `a500` lie within each other. Their columns are distinct: rank correlation at most
+0.995 in absolute value, no column the product of two others or an older value of another, at most five windows a
+function.
 
 Choose features in a study by tier or name; `-name` takes one out: `[a20, vix8, -adx_14]`.
 """

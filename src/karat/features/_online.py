@@ -79,7 +79,10 @@ class OnlineFeatures:
         Raises:
             InputError: a column is missing.
         """
-        self._bar[:] = bar if isinstance(bar, np.ndarray) else self._row(bar)
+        if isinstance(bar, np.ndarray):
+            self._bar[:] = bar
+        else:
+            self._take(bar)
         if len(self._made):
             self._advance()
         if not self._kept:
@@ -109,11 +112,11 @@ class OnlineFeatures:
             window.restore(state[at : at + window.size])
             at += window.size
 
-    def _row(self, bar: Mapping[str, float]) -> Floats:
-        missing = [name for name in self.columns if name not in bar]
-        if missing:
-            raise InputError("bar", sorted(bar), why=f"{missing[0]} is missing", allowed=list(self.columns))
-        return np.array([bar[name] for name in self.columns], dtype=np.float64)
+    def _take(self, bar: Mapping[str, float]) -> None:
+        for k, name in enumerate(self.columns):
+            if name not in bar:
+                raise InputError("bar", sorted(bar), why=f"{name} is missing", allowed=list(self.columns))
+            self._bar[k] = bar[name]
 
 
 @dataclass

@@ -1,0 +1,41 @@
+"""Data larger than memory: parts of a few instruments hold what one build gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from features_factory import panel
+
+from karat.core import InputError
+from karat.features import TIERS, build, build_files
+
+NAMES = ("A.XNYS", "B.XNYS", "C.XNYS", "D.XNYS", "E.XNYS")
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [("float32", pl.Float32), ("float64", pl.Float64)])
+def test_parts_hold_what_one_build_gives(tmp_path: Path, dtype: str, kind: pl.DataType) -> None:
+    made_of = panel(330, instruments=NAMES)
+    source = tmp_path / "bars.parquet"
+    made_of.frame.sample(fraction=1.0, shuffle=True, seed=1).write_parquet(source)
+    parts = build_files(source, tmp_path / "out", "a100", dtype=dtype, chunk=2)  # type: ignore[arg-type]
+    assert [part.name for part in parts] == ["part-0000.parquet", "part-0001.parquet", "part-0002.parquet"]
+    found = pl.concat([pl.read_parquet(part) for part in parts])
+    wanted = build(made_of, "a100").frame
+    assert found.columns == wanted.columns
+    assert set(found.select(TIERS["a100"]).dtypes) == {kind}
+    assert found["instrument"].to_list() == wanted["instrument"].to_list()
+    cast = wanted.select(pl.col(TIERS["a100"]).cast(kind)).to_numpy()
+    np.testing.assert_array_equal(found.select(TIERS["a100"]).to_numpy(), cast)
+    assert sorted(path.suffix for path in (tmp_path / "out").iterdir()) == [".parquet"] * 3
+
+
+def test_a_wrong_type_or_file_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "bars.parquet"
+    with pytest.raises(InputError, match="dtype: got 'float16'; allowed: float32, float64"):
+        build_files(source, tmp_path, "a20", dtype="float16")  # type: ignore[arg-type]
+    panel(30).frame.drop("known_at").write_parquet(source)
+    with pytest.raises(InputError, match="known_at is missing"):
+        build_files(source, tmp_path / "out", "a20")

@@ -10,8 +10,8 @@ Invariants:
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from karat.features._graph import Node
 from karat.features._plan import BatchPlan, plan_batch
 from karat.features._spec import Floats
+from karat.kernels import each
 from karat.kernels.features import deliver, evaluate
 
 Rows = tuple[int, int]
@@ -66,38 +67,16 @@ def compute_nodes(
     columns: name to (n,) float64. blocks: row range of each instrument. inputs: the columns of each root: a row in
     which one of them is not finite is passed over. threads: as many as there are processors unless given.
     """
-    count = min(threads or _processors(), len(blocks))
-    todo = iter(blocks)
+    own = threading.local()
 
-    def work(_: int) -> None:
-        worker = Worker()
-        for begin, end in todo:
-            _instrument(
-                worker, {name: values[begin:end] for name, values in columns.items()}, roots, inputs, out, begin
-            )
+    def work(rows: Rows) -> None:
+        begin, end = rows
+        if not hasattr(own, "worker"):
+            own.worker = Worker()
+        part = {name: values[begin:end] for name, values in columns.items()}
+        _instrument(own.worker, part, roots, inputs, out, begin)
 
-    if count <= 1:
-        work(0)
-    else:
-        todo = _Shared(blocks)
-        with ThreadPoolExecutor(count) as pool:
-            list(pool.map(work, range(count)))
-
-
-class _Shared:
-    """An iterator that several threads may share: the next item of a list is taken under the interpreter's lock."""
-
-    def __init__(self, items: Sequence[Rows]) -> None:
-        self._items = list(reversed(items))
-
-    def __iter__(self) -> _Shared:
-        return self
-
-    def __next__(self) -> Rows:
-        try:
-            return self._items.pop()
-        except IndexError:
-            raise StopIteration from None
+    each(work, blocks, max(1, min(threads or _processors(), len(blocks))))
 
 
 def _instrument(

@@ -1,11 +1,11 @@
-"""Eight states by a neural network: which state the market will be in `AHEAD` bars on, from 20 numbers of today.
+"""Eight states by neural networks: which state the market will be in `AHEAD` bars on, from 20 numbers of today.
 
 | symbol | meaning |
 |---|---|
 | x | the 17 columns of `MARKET_STATE`, standardised by the rows fitted on, cut at `CUT` deviations |
 | y_t | the state of bar t by a rule, known at t |
-| f | network: logits of y_{t + AHEAD} given x_t and the three sides of y_t |
-| l_t | label: argmax of f's probability where it reaches `SWITCH`, else l_{t-1}; the likeliest one at the first row |
+| f | mean probability of y_{t + AHEAD}, given x_t and the three sides of y_t, of `MEMBERS` networks of 6,024 weights |
+| l_t | label: argmax of f where it reaches `SWITCH`, else l_{t-1}; the likeliest one at the first row |
 
 The rule has three sides, each of which turns only when its measure has passed a band around 0: *Loud* or *Quiet*, ln of
 the deviation of returns over 20 bars to that over 250; rising or falling, the return over 60 bars; forth or back, the
@@ -50,6 +50,7 @@ AHEAD: Final = 5
 SWITCH: Final = 0.75
 CUT: Final = 5.0
 HIDDEN: Final = 64
+MEMBERS: Final = 3
 _LAYERS: Final = ("first", "second", "head")
 _HELD_OUT: Final = 0.2
 
@@ -99,8 +100,11 @@ class NeuralStates(Labeller):
         spread, sides = x.std(axis=0), rule_sides(x, None)
         scaling = {"centre": x.mean(axis=0), "scale": np.where(spread > 0.0, spread, 1.0)}
         n = len(x) - AHEAD
-        module = _trained(_inputs(x, sides, scaling)[:n], rule_states(sides)[AHEAD:], derive_seed(self._seed, "neural"))
-        weights = {name: value.numpy().astype(np.float64) for name, value in module.state_dict().items()}
+        z, y, weights = _inputs(x, sides, scaling)[:n], rule_states(sides)[AHEAD:], {}
+        for k in range(MEMBERS):
+            module = _trained(z, y, derive_seed(self._seed, "regimes", "neural", k))
+            for name, value in module.state_dict().items():
+                weights[f"{k}.{name}"] = value.numpy().astype(np.float64)
         self._weights = {**scaling, **weights}
 
     def probabilities(self, x: Floats) -> Floats:
@@ -111,11 +115,15 @@ class NeuralStates(Labeller):
         return np.array([self._forward(row) for row in _inputs(x, sides, self._weights)])
 
     def _forward(self, row: Floats) -> Floats:
-        for name in _LAYERS:
-            row = self._weights[f"{name}.weight"] @ row + self._weights[f"{name}.bias"]
-            row = row if name == _LAYERS[-1] else np.maximum(row, 0.0)
-        chance = np.exp(row - row.max())
-        return np.asarray(chance / chance.sum(), dtype=np.float64)
+        total = np.zeros(len(NAMES))
+        for k in range(MEMBERS):
+            out = row
+            for name in _LAYERS:
+                out = self._weights[f"{k}.{name}.weight"] @ out + self._weights[f"{k}.{name}.bias"]
+                out = out if name == _LAYERS[-1] else np.maximum(out, 0.0)
+            chance = np.exp(out - out.max())
+            total += chance / chance.sum()
+        return total / MEMBERS
 
     def scan(self, x: Floats) -> tuple[Ints, Floats]:
         """Return the labels, which change only where a state's probability reaches `switch`."""

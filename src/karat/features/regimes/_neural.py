@@ -14,7 +14,7 @@ falling and forth a *Rebound*, falling and back a *Decline*.
 
 Invariants:
 1. A target at row t is y of row t + AHEAD of the rows fitted on; the last AHEAD rows have none. Rows that stop training
-   are the last fifth, apart from the others by AHEAD rows.
+   are every fifth block of 50, apart from the others by AHEAD rows: a single stretch of years lacks some of the states.
 2. Same rows and seed, same weights. Labels are computed from the weights in float64, without torch.
 3. y reads rows up to its own.
 """
@@ -52,7 +52,7 @@ CUT: Final = 5.0
 HIDDEN: Final = 64
 MEMBERS: Final = 3
 _LAYERS: Final = ("first", "second", "head")
-_HELD_OUT: Final = 0.2
+_BLOCK: Final = 50
 
 
 BANDS: Final = ((LOUDNESS, 1.0, 0.15), (RETURN_60, -1.0, 0.4), (RETURN_20, -1.0, 0.6))
@@ -152,6 +152,14 @@ def _inputs(x: Floats, sides: Ints, scaling: Mapping[str, NDArray[Any]]) -> Floa
     return np.column_stack([z, 2.0 * sides - 1.0])
 
 
+def _split(n: int) -> tuple[Ints, Ints]:
+    """Return the rows to learn from and those that stop it: every fifth block, with AHEAD rows left out around it."""
+    block = np.arange(n) // _BLOCK
+    checking = block % 5 == 4
+    near = np.convolve(checking, np.ones(2 * AHEAD + 1), mode="same") > 0
+    return np.flatnonzero(~near), np.flatnonzero(checking)
+
+
 def _trained(z: Floats, y: Ints, seed: int) -> StateClassifier:
     """Return the network trained on the first rows and stopped by the last ones."""
     torch = require("torch", "nets")
@@ -160,21 +168,22 @@ def _trained(z: Floats, y: Ints, seed: int) -> StateClassifier:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = StateClassifier(z.shape[1], len(NAMES), hidden=HIDDEN)
-    cut = int(len(z) * (1.0 - _HELD_OUT))
+    learning, checking = _split(len(z))
     inputs, targets = torch.tensor(z, dtype=torch.float32), torch.tensor(y)
-    learn, check = slice(0, cut - AHEAD), slice(cut, len(z))
+    learn, check = torch.from_numpy(learning), torch.from_numpy(checking)
     entropy = torch.nn.functional.cross_entropy
-    share = np.bincount(y[: cut - AHEAD], minlength=len(NAMES)) / (cut - AHEAD)
+    share = np.bincount(y[learning], minlength=len(NAMES)) / len(learning)
     weight = torch.tensor(1.0 / np.sqrt(np.maximum(share, 0.01)), dtype=torch.float32)  # rare states count too
 
     def batch_loss(rows: Tensor) -> Tensor:
-        loss: Tensor = entropy(module(inputs[learn][rows]), targets[learn][rows], weight=weight)
+        chosen = learn[rows]
+        loss: Tensor = entropy(module(inputs[chosen]), targets[chosen], weight=weight)
         return loss
 
     fit_module(
         module,
         [{"params": list(module.parameters()), "lr": 3e-3, "weight_decay": 0.05}],
-        n_rows=cut - AHEAD,
+        n_rows=len(learning),
         batch_loss=batch_loss,
         valid_loss=lambda: float(entropy(module(inputs[check]), targets[check], weight=weight)),
         plan=FitPlan(seed, max_steps=600, batch=128, check_every=10, patience=15),

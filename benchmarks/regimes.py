@@ -36,7 +36,7 @@ from karat.features.regimes import (
     misses,
     stress_table,
 )
-from karat.kernels import HiddenMarkov, fit_states
+from karat.kernels import HiddenMarkov, fit_states, step_state
 
 STATES, ITERATIONS, FLOOR = 6, 50, 1e-6
 SEEDS = range(5)
@@ -140,9 +140,24 @@ def fit_job(quick: bool) -> Job:
     return Job("hmm_fit", karat, limit, check, ("hmm", {**arrays, "iterations": np.array(iterations)}))
 
 
+def kernel_step(n: int) -> dict[str, Any]:
+    """Return the time of `step_state`, six states and two coordinates, from Python."""
+    rng = np.random.default_rng(0)
+    start, transition = np.full(STATES, 1 / STATES), np.full((STATES, STATES), 0.04) + 0.76 * np.eye(STATES)
+    model = HiddenMarkov(start, transition, rng.normal(size=(STATES, 2)), np.ones((STATES, 2)))
+    x, now, taken = rng.normal(size=(n, 2)), None, []
+    for row in x:
+        began = time.perf_counter_ns()
+        now, _ = step_state(row, model, now)
+        taken.append(time.perf_counter_ns() - began)
+    median, high = np.percentile(taken, [50, 99]) / 1e3
+    return {"job": "step_state", "median_us": round(median, 1), "p99_us": round(high, 1)}
+
+
 def step_facts(quick: bool) -> Iterator[dict[str, Any]]:
     """Yield the time of one row through the public model, after its fit."""
     panel = load("bundled", dataset="nasdaq")
+    yield kernel_step(2_000 if quick else 20_000)
     rows = list(panel.frame[3000 : 3300 if quick else 5000].iter_rows(named=True))
     for name in ("volatility", "liquidity", "change", "hidden", "neural"):
         model = make_regime(name, refits=None).fit(as_train(panel, int(panel.frame["ts"][2999])))
@@ -258,9 +273,10 @@ def main() -> None:
         parser.error("--peers: KARAT_PEERS must name the Python of the peers' own environment")
     for job in given.jobs:
         if job == "fit":
-            lines = [measure(fit_job(given.quick), 2 if given.quick else given.repeat, peers if given.peers else None)]
+            repeat = 2 if given.quick else given.repeat
+            lines = iter([measure(fit_job(given.quick), repeat, peers if given.peers else None)])
         else:
-            lines = list(REPORTS[job](given.quick))
+            lines = REPORTS[job](given.quick)
         for facts in lines:
             print(json.dumps(facts) if given.json else line(facts), flush=True)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 from cli_factory import karat, write_study
 
+from karat.core import iso_date
 from karat.features.regimes import REGIMES
 
 
@@ -33,6 +34,14 @@ def test_label_describes_and_writes(tmp_path: Path) -> None:
     assert pl.read_parquet(out)["state"].null_count() == 504
     said = karat("regimes", "label", study, "volatility")
     assert "504 rows without a state; the state changes on" in said.out
+    until = iso_date(pl.read_parquet(out)["ts"][900])
+    said = karat("regimes", "label", study, "volatility", "--until", until, "--json")
+    assert 0 < said.facts["out_of_sample"]["volatility_p"] <= 1
+    said = karat("regimes", "label", study, "volatility", "--until", until)
+    assert "after the fit: volatility differs with p = " in said.out
+    assert (
+        karat("regimes", "label", study, "volatility", "--until", "2030-01-01", "--json").facts["out_of_sample"] is None
+    )
     said = karat("regimes", "label", study, "vix")
     assert said.code == 2
     assert "vix is missing; vix: join the source vix to the panel" in said.err

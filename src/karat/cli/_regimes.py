@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from karat.cli._options import Debug, Json, Sets, Study
 from karat.cli._output import emit, errors, say, table
+
+if TYPE_CHECKING:
+    from karat.data import Panel
+    from karat.features.regimes import RegimeFrame
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -68,17 +72,40 @@ def label(
             out.parent.mkdir(parents=True, exist_ok=True)
             found.frame.write_parquet(out)
         shape = describe(found)
-        facts = {
+        facts: dict[str, Any] = {
             "regime": name,
             "rows": shape.rows,
             "unlabelled": shape.unlabelled,
             "changes": shape.changes,
             "states": shape.states.to_dicts(),
+            "out_of_sample": None if fitted is None else _differences(panel, found, fitted, seed),
             "out": str(out) if out else None,
         }
         rows = [
             (r["name"], r["rows"], f"{r['share']:.3f}", r["spells"], r["mean_bars"]) for r in shape.states.to_dicts()
         ]
         text = table(("state", "rows", "share", "spells", "mean bars"), rows)
+        if facts["out_of_sample"]:
+            text += "\nafter the fit: volatility differs with p = {volatility_p}, means with p = {mean_p}".format(
+                **facts["out_of_sample"]
+            )
         text += f"\n{shape.unlabelled} rows without a state; the state changes on {shape.changes:.2%} of rows"
         emit(facts, text, as_json=json)
+
+
+def _differences(panel: Panel, labels: RegimeFrame, fitted: int, seed: int) -> dict[str, float] | None:
+    """Return the p-values of labels after the fit, by the next bar's return; None where there is too little of them."""
+    import numpy as np
+
+    from karat.evidence import compare_regimes
+
+    if len(panel.instruments) > 1 or "close" not in panel.values:
+        return None
+    close, later = panel.frame["close"].to_numpy(), panel.frame["known_at"].to_numpy() > fitted
+    after = np.append(close[1:] / close[:-1] - 1.0, np.nan)
+    codes = labels.frame["state"].fill_null(-1).to_numpy()
+    seen = codes[later & (codes >= 0) & np.isfinite(after)]
+    if len(seen) < 50 or len(np.unique(seen)) < 2:
+        return None
+    found = compare_regimes(after[later], codes[later], labels.states, seed=seed)
+    return {"volatility_p": found.volatility_p, "mean_p": found.mean_p}

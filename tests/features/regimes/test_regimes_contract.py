@@ -18,7 +18,7 @@ from karat.data import Panel
 from karat.features import check_future
 from karat.features.regimes import REGIMES, Refits, RegimeModel, as_train, label, make_regime
 from karat.features.regimes._hidden import HiddenStates
-from karat.features.regimes._labeller import Floats, Ints
+from karat.features.regimes._labeller import Floats, Ints, State
 from karat.kernels import smooth_states
 
 N, TRAIN = 1000, 850
@@ -190,6 +190,25 @@ def test_a_smoothed_posterior_is_caught() -> None:
     model.reset()
     _, chances = stepped(model, made_of.frame)
     assert not np.allclose(chances, probabilities, equal_nan=True)
+
+
+class ForgetfulStates(HiddenStates):
+    """Another planted fault: what was filtered so far is not saved."""
+
+    def state(self) -> State:
+        return {**super().state(), "filtered": np.empty(0)}
+
+
+def test_a_state_that_is_not_saved_whole_is_caught() -> None:
+    made_of, spec = panel(N), REGIMES["hidden"]
+    train = as_train(made_of, int(made_of.frame["ts"][TRAIN - 1]))
+    model = RegimeModel("hidden", spec.measure, ForgetfulStates(42), None).fit(train)
+    _, probabilities = model.filter(made_of)
+    model.reset()
+    stepped(model, made_of.frame[:860])
+    again = RegimeModel("hidden", spec.measure, ForgetfulStates(42), None).load(model.save())
+    _, chances = stepped(again, made_of.frame[860:])
+    assert not np.array_equal(chances, probabilities[860:])
 
 
 def test_bands_of_the_whole_sample_are_caught() -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from regimes_factory import panel
+from regimes_factory import PROVENANCE, panel
 
 from karat.core import NS_PER_DAY, InputError, to_ns
-from karat.data import load
+from karat.data import Panel, load
+from karat.evidence import regime_check
 from karat.features.regimes import (
     MAPPING,
     MARKETS,
@@ -79,6 +80,27 @@ def test_a_cross_table_counts_pairs() -> None:
     assert cross_table(first, second).rows() == [("calm", "usual", 2, 1.0), ("usual", "usual", 1, 1.0)]
     with pytest.raises(InputError, match="labels of the same rows"):
         cross_table(first, labels([0]))
+
+
+@pytest.mark.req("QUAL-21")
+def test_labels_are_finite_vary_and_do_not_tell_instruments_apart() -> None:
+    """Bands are each instrument's own; bands that all share would tell the wild one from the others."""
+    rng, n = np.random.default_rng(1), 1500
+    ts = np.arange(1, n + 1, dtype=np.int64) * NS_PER_DAY
+    parts = [
+        pl.DataFrame({"ts": ts, "known_at": ts, "instrument": [f"{name}.XNYS"] * n}).with_columns(
+            close=pl.Series(np.exp(np.cumsum(rng.normal(0, scale, n))))
+        )
+        for name, scale in (("A", 0.01), ("B", 0.01), ("C", 0.03))
+    ]
+    made_of = Panel(pl.concat(parts), "XNYS", PROVENANCE)
+    instrument, times = np.repeat(np.arange(3), n), np.tile(ts, 3)
+    found = label(made_of, "volatility", train_until=int(ts[-1]), refits=None)
+    own = found.frame["state"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    assert regime_check({"volatility": own}, instrument, times, seed=1).passed
+    shared = np.where(instrument == 2, 2.0, np.minimum(own, 1.0))
+    assert not regime_check({"volatility": shared}, instrument, times, seed=1).passed
+    assert not regime_check({"volatility": np.where(np.isnan(own), own, 1.0)}, instrument, times, seed=1).passed
 
 
 def test_every_state_is_mapped_and_nothing_else() -> None:

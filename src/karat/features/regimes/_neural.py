@@ -1,11 +1,11 @@
-"""Eight states by a neural network: which state the market will be in `AHEAD` bars on, from 20 numbers of today.
+"""Eight states by neural networks: which state the market will be in `AHEAD` bars on, from 20 numbers of today.
 
 | symbol | meaning |
 |---|---|
 | x | the 17 columns of `MARKET_STATE`, standardised by the rows fitted on, cut at `CUT` deviations |
 | y_t | the state of bar t by a rule, known at t |
-| f | network: logits of y_{t + AHEAD} given x_t and the three sides of y_t |
-| l_t | label: argmax of f's probability where it reaches `SWITCH`, else l_{t-1}; the likeliest one at the first row |
+| f | mean probability of y_{t + AHEAD}, given x_t and the three sides of y_t, of `MEMBERS` networks of 6,024 weights |
+| l_t | label: argmax of f where it reaches `SWITCH`, else l_{t-1}; the likeliest one at the first row |
 
 The rule has three sides, each of which turns only when its measure has passed a band around 0: *Loud* or *Quiet*, ln of
 the deviation of returns over 20 bars to that over 250; rising or falling, the return over 60 bars; forth or back, the
@@ -14,7 +14,7 @@ falling and forth a *Rebound*, falling and back a *Decline*.
 
 Invariants:
 1. A target at row t is y of row t + AHEAD of the rows fitted on; the last AHEAD rows have none. Rows that stop training
-   are the last fifth, apart from the others by AHEAD rows.
+   are every fifth block of 50, apart from the others by AHEAD rows: a single stretch of years lacks some of the states.
 2. Same rows and seed, same weights. Labels are computed from the weights in float64, without torch.
 3. y reads rows up to its own.
 """
@@ -50,8 +50,9 @@ AHEAD: Final = 5
 SWITCH: Final = 0.75
 CUT: Final = 5.0
 HIDDEN: Final = 64
+MEMBERS: Final = 3
 _LAYERS: Final = ("first", "second", "head")
-_HELD_OUT: Final = 0.2
+_BLOCK: Final = 50
 
 
 BANDS: Final = ((LOUDNESS, 1.0, 0.15), (RETURN_60, -1.0, 0.4), (RETURN_20, -1.0, 0.6))
@@ -99,8 +100,11 @@ class NeuralStates(Labeller):
         spread, sides = x.std(axis=0), rule_sides(x, None)
         scaling = {"centre": x.mean(axis=0), "scale": np.where(spread > 0.0, spread, 1.0)}
         n = len(x) - AHEAD
-        module = _trained(_inputs(x, sides, scaling)[:n], rule_states(sides)[AHEAD:], derive_seed(self._seed, "neural"))
-        weights = {name: value.numpy().astype(np.float64) for name, value in module.state_dict().items()}
+        z, y, weights = _inputs(x, sides, scaling)[:n], rule_states(sides)[AHEAD:], {}
+        for k in range(MEMBERS):
+            module = _trained(z, y, derive_seed(self._seed, "regimes", "neural", k))
+            for name, value in module.state_dict().items():
+                weights[f"{k}.{name}"] = value.numpy().astype(np.float64)
         self._weights = {**scaling, **weights}
 
     def probabilities(self, x: Floats) -> Floats:
@@ -111,11 +115,15 @@ class NeuralStates(Labeller):
         return np.array([self._forward(row) for row in _inputs(x, sides, self._weights)])
 
     def _forward(self, row: Floats) -> Floats:
-        for name in _LAYERS:
-            row = self._weights[f"{name}.weight"] @ row + self._weights[f"{name}.bias"]
-            row = row if name == _LAYERS[-1] else np.maximum(row, 0.0)
-        chance = np.exp(row - row.max())
-        return np.asarray(chance / chance.sum(), dtype=np.float64)
+        total = np.zeros(len(NAMES))
+        for k in range(MEMBERS):
+            out = row
+            for name in _LAYERS:
+                out = self._weights[f"{k}.{name}.weight"] @ out + self._weights[f"{k}.{name}.bias"]
+                out = out if name == _LAYERS[-1] else np.maximum(out, 0.0)
+            chance = np.exp(out - out.max())
+            total += chance / chance.sum()
+        return total / MEMBERS
 
     def scan(self, x: Floats) -> tuple[Ints, Floats]:
         """Return the labels, which change only where a state's probability reaches `switch`."""
@@ -144,6 +152,14 @@ def _inputs(x: Floats, sides: Ints, scaling: Mapping[str, NDArray[Any]]) -> Floa
     return np.column_stack([z, 2.0 * sides - 1.0])
 
 
+def _split(n: int) -> tuple[Ints, Ints]:
+    """Return the rows to learn from and those that stop it: every fifth block, with AHEAD rows left out around it."""
+    block = np.arange(n) // _BLOCK
+    checking = block % 5 == 4
+    near = np.convolve(checking, np.ones(2 * AHEAD + 1), mode="same") > 0
+    return np.flatnonzero(~near), np.flatnonzero(checking)
+
+
 def _trained(z: Floats, y: Ints, seed: int) -> StateClassifier:
     """Return the network trained on the first rows and stopped by the last ones."""
     torch = require("torch", "nets")
@@ -152,21 +168,22 @@ def _trained(z: Floats, y: Ints, seed: int) -> StateClassifier:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = StateClassifier(z.shape[1], len(NAMES), hidden=HIDDEN)
-    cut = int(len(z) * (1.0 - _HELD_OUT))
+    learning, checking = _split(len(z))
     inputs, targets = torch.tensor(z, dtype=torch.float32), torch.tensor(y)
-    learn, check = slice(0, cut - AHEAD), slice(cut, len(z))
+    learn, check = torch.from_numpy(learning), torch.from_numpy(checking)
     entropy = torch.nn.functional.cross_entropy
-    share = np.bincount(y[: cut - AHEAD], minlength=len(NAMES)) / (cut - AHEAD)
+    share = np.bincount(y[learning], minlength=len(NAMES)) / len(learning)
     weight = torch.tensor(1.0 / np.sqrt(np.maximum(share, 0.01)), dtype=torch.float32)  # rare states count too
 
     def batch_loss(rows: Tensor) -> Tensor:
-        loss: Tensor = entropy(module(inputs[learn][rows]), targets[learn][rows], weight=weight)
+        chosen = learn[rows]
+        loss: Tensor = entropy(module(inputs[chosen]), targets[chosen], weight=weight)
         return loss
 
     fit_module(
         module,
         [{"params": list(module.parameters()), "lr": 3e-3, "weight_decay": 0.05}],
-        n_rows=cut - AHEAD,
+        n_rows=len(learning),
         batch_loss=batch_loss,
         valid_loss=lambda: float(entropy(module(inputs[check]), targets[check], weight=weight)),
         plan=FitPlan(seed, max_steps=600, batch=128, check_every=10, patience=15),

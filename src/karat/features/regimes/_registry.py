@@ -59,14 +59,22 @@ class RegimeSpec:
         }
 
 
+_BANDS_REFITS: Final = Refits(504, 252)
+
+
 def _banded(
-    name: str, measure: Measure, states: tuple[str, ...], bands: tuple[float, ...], source: str, every: int = 252
+    name: str,
+    measure: Measure,
+    states: tuple[str, ...],
+    bands: tuple[float, ...],
+    source: str,
+    refits: Refits = _BANDS_REFITS,
 ) -> RegimeSpec:
     def make(seed: int, chosen: Sequence[float]) -> Labeller:
         return Bands(states, chosen)
 
     rule = "number of quantiles of the past that the measure exceeds"
-    return RegimeSpec(name, measure, states, rule, source, make, bands, Refits(252 if every == 1 else 504, every))
+    return RegimeSpec(name, measure, states, rule, source, make, bands, refits)
 
 
 def _vix(seed: int, bands: Sequence[float]) -> Labeller:
@@ -115,7 +123,12 @@ REGIMES: Final[dict[str, RegimeSpec]] = _keyed(
         _vix,
     ),
     _banded(
-        "vix_high", measures.VIX, ("usual", "high"), (0.8,), "baseline for stress: VIX above a quantile of its past", 1
+        "vix_high",
+        measures.VIX,
+        ("usual", "high"),
+        (0.8,),
+        "baseline for stress: VIX above a quantile of its past",
+        Refits(252, 1),
     ),
     RegimeSpec(
         "change",
@@ -139,7 +152,7 @@ REGIMES: Final[dict[str, RegimeSpec]] = _keyed(
         "neural",
         measures.MARKET_STATE,
         NEURAL,
-        f"network of 6,024 weights for the state by rule {AHEAD} bars ahead; a label changes at probability 0.75",
+        f"three networks of 6,024 weights for the state by rule {AHEAD} bars ahead; a label changes at 0.75",
         "loud or quiet, rising or falling over 60 bars, forth or back over 20; rule in `_neural`",
         _neural,
     ),

@@ -21,6 +21,7 @@ QUICK = ["data", "future", "splits", "ids", "labels", "shift", "forecaster", "ma
 """Without `determinism`, which starts processes: `tests/study/test_study_guards.py` has it."""
 
 
+@pytest.mark.req("DOC-08")
 @pytest.mark.parametrize("world", ["plain", "mixed", "listed", "late", "vix", "endless"])
 def test_a_clean_study_of_every_world_raises_no_alarm(script: ModuleType, world: str) -> None:
     seed = next(seed for seed in range(1, 200) if script.clean_study(seed)["world"] == world)

@@ -23,7 +23,7 @@ def test_there_are_ten_cheats_and_each_is_built_twice() -> None:
     assert len({str(cheat.points) for cheat in CHEATS}) == len(CHEATS)
 
 
-@pytest.mark.req("EVAL-09")
+@pytest.mark.req("EVAL-09", "DOC-08")
 @pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: "-".join(cheat.plugins))
 def test_a_cheat_is_caught_by_the_check_that_should(cheat: Cheat, quick: World, planted: None) -> None:
     result = quick.run(**cheat.study())
@@ -33,7 +33,7 @@ def test_a_cheat_is_caught_by_the_check_that_should(cheat: Cheat, quick: World, 
     assert cheat.check in gate["reason"]
 
 
-@pytest.mark.req("EVAL-09")
+@pytest.mark.req("EVAL-09", "DOC-08")
 @pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: "-".join(cheat.plugins))
 def test_a_cheat_is_caught_by_the_guard_that_should(cheat: Cheat, planted: None) -> None:
     config = StudyConfig.parse(small_study(**cheat.study()), source="cheat")

@@ -28,7 +28,7 @@ def value(made: Node, **columns: np.ndarray) -> np.ndarray:
     n = len(next(iter(columns.values())))
     ts = np.arange(1, n + 1, dtype=np.int64) * NS_PER_DAY
     frame = pl.DataFrame({"ts": ts, "known_at": ts, "instrument": ["A.XNYS"] * n, **columns})
-    spec = FeatureSpec("mine", tuple(columns), 0, "custom", "", "test", "test", made)
+    spec = FeatureSpec("mine", tuple(columns), 0, "custom", "price", "test", "test", made)
     return build(Panel(frame, "XNYS", PROVENANCE), [spec]).frame["mine"].to_numpy()
 
 

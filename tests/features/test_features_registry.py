@@ -167,18 +167,24 @@ def test_a_taken_name_is_refused() -> None:
             r"feature.mine: got \(0, -1\); a negative lag reads ahead; allowed: lookback and lag of 0 or more",
         ),
         ({"lookback": -1}, "allowed: lookback and lag of 0 or more"),
+        ({"formula": " "}, r"feature.mine.formula: got 'nothing'; the data dictionary describes every column"),
+        ({"unit": ""}, "feature.mine.unit: got 'nothing'"),
+        ({"source": ""}, "feature.mine.source: got 'nothing'"),
     ],
 )
+@pytest.mark.req("DATA-13")
 def test_a_wrong_spec_is_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         spec(**changes)  # type: ignore[arg-type]
 
 
+@pytest.mark.req("DATA-13")
 def test_the_data_dictionary_is_up_to_date() -> None:
     page = Path(__file__).parents[2] / "docs" / "reference" / "features.md"
     assert page.read_text(encoding="utf-8") == dictionary_markdown()
 
 
+@pytest.mark.req("DATA-13")
 def test_the_data_dictionary_names_every_feature_and_tier() -> None:
     text = dictionary_markdown()
     assert all(f"| `{name}` |" in text for name in (*FEATURES, *TIERS))

@@ -76,6 +76,10 @@ class FeatureSpec:
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
             raise InputError("feature.name", self.name, allowed="a Python identifier, such as ret_1")
+        for field in ("unit", "formula", "source"):
+            if not getattr(self, field).strip():
+                why = "the data dictionary describes every column"
+                raise InputError(f"feature.{self.name}.{field}", "nothing", allowed="a description", why=why)
         if not self.inputs:
             raise InputError(f"feature.{self.name}.inputs", self.inputs, allowed="one or more panel columns")
         if self.lookback < 0 or self.lag < 0:

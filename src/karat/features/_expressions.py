@@ -268,13 +268,13 @@ def residual(x: Node, w: int) -> Node:
     return x - mean(x, w) - slope(x, w) * ((w - 1) / 2.0)
 
 
-def skewness(x: Node, w: int) -> Node:
+def third_moment(x: Node, w: int) -> Node:
     """Return the skewness of a window (population), 0 where it is flat."""
     m2 = squares(x, w) / w
     return ratio(cubes(x, w) / w, m2 * sqrt(m2), 0.0)
 
 
-def kurtosis(x: Node, w: int) -> Node:
+def fourth_moment(x: Node, w: int) -> Node:
     """Return the excess kurtosis of a window (population), -3 where it is flat."""
     m2 = squares(x, w) / w
     return ratio(fourths(x, w) / w, m2 * m2, 0.0) - 3.0

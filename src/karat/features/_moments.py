@@ -5,14 +5,14 @@ from __future__ import annotations
 from karat.features._expressions import (
     correlation,
     diff,
-    kurtosis,
+    fourth_moment,
     mean,
     quantile,
     ratio,
     sign,
-    skewness,
     spread,
     std,
+    third_moment,
     variance,
 )
 from karat.features._graph import Node, lagged
@@ -53,11 +53,11 @@ def _lean(w: int) -> Node:
 
 MOMENTS = family(
     "moments",
-    Function("skewness", lambda w: skewness(LOG_RETURN, w), (10, 20, 60, 120, 250), "pure number",
+    Function("skewness", lambda w: third_moment(LOG_RETURN, w), (10, 20, 60, 120, 250), "pure number",
              "skewness of log returns over {w} bars (population), 0 where flat", "third standardised moment"),
-    Function("kurtosis", lambda w: kurtosis(LOG_RETURN, w), (10, 20, 60, 120, 250), "pure number",
+    Function("kurtosis", lambda w: fourth_moment(LOG_RETURN, w), (10, 20, 60, 120, 250), "pure number",
              "excess kurtosis of log returns over {w} bars (population)", "fourth standardised moment"),
-    Function("range_skewness", lambda w: skewness(LOG_RANGE, w), (20, 60, 120, 250), "pure number",
+    Function("range_skewness", lambda w: third_moment(LOG_RANGE, w), (20, 60, 120, 250), "pure number",
              "skewness of ln(high / low) over {w} bars", "third standardised moment"),
     Function("lean", _lean, (20, 60, 120, 250), "deviations",
              "(mean - median) / deviation of log returns over {w} bars", "Pearson's second skewness"),

@@ -45,6 +45,7 @@ BUNDLES: Final = {
         "karat.kernels.features._windows",
         "karat.kernels.features._steps",
     ),
+    "regimes": ("karat.kernels._hmm_jit", "karat.kernels._runs_jit"),
     "resample": ("karat.kernels._resample_jit",),
     "events": ("karat.kernels.market._event_checks",),
     "orders": (

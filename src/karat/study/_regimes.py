@@ -38,7 +38,7 @@ def regimes_at(panel: Panel, ts: NDArray[np.int64], kind: Kind) -> NDArray[np.st
         InputError: `vix` without a panel column of that name.
     """
     require_regimes(panel, kind)
-    stamps, names = _volatility(panel) if kind == "volatility" else _vix(panel)
+    stamps, names = _by_volatility(panel) if kind == "volatility" else _by_vix(panel)
     return names[np.searchsorted(stamps, ts)]
 
 
@@ -58,7 +58,7 @@ def names_of(kind: Kind) -> tuple[str, ...]:
     return VOLATILITY if kind == "volatility" else VIX
 
 
-def _volatility(panel: Panel) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
+def _by_volatility(panel: Panel) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
     change = (pl.col("close") / pl.col("close").shift(1).over("instrument") - 1.0).alias("change")
     daily = panel.frame.select("ts", change).group_by("ts").agg(pl.col("change").drop_nans().mean()).sort("ts")
     spread = daily["change"].rolling_std(_WINDOW, min_samples=_WINDOW).shift(1).to_numpy()
@@ -73,7 +73,7 @@ def _volatility(panel: Panel) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
     return daily["ts"].to_numpy(), np.array(names, dtype=np.str_)
 
 
-def _vix(panel: Panel) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
+def _by_vix(panel: Panel) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
     daily = panel.frame.group_by("ts").agg(pl.col("vix").mean()).sort("ts")
     level = daily["vix"].shift(1).fill_null(np.nan).to_numpy()
     found = np.array(VIX, dtype=np.str_)[np.searchsorted(VIX_REGIME_EDGES, np.nan_to_num(level), side="right")]

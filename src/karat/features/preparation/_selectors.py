@@ -19,6 +19,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from karat.core import generator
+
 Floats = NDArray[np.float64]
 
 _SEED: Final = 20_000
@@ -94,7 +96,7 @@ def _mutual_information(x: Floats, z: Floats, keep: int) -> tuple[Floats, Floats
 
 def _stability(x: Floats, z: Floats, keep: int) -> tuple[Floats, Floats]:
     """Complementary pairs of halves, each of whole runs of rows: neighbouring labels overlap."""
-    rng = np.random.Generator(np.random.PCG64(_SEED))
+    rng = generator(_SEED, "stability")
     runs = np.array_split(np.arange(len(x)), min(20, len(x)))
     counts = np.zeros(x.shape[1])
     for _ in range(_HALVES // 2):

@@ -93,7 +93,7 @@ def _thin(columns: Columns) -> Floats:
     return np.log(_illiquidity(columns, 20) / _illiquidity(columns, 250))
 
 
-def _volatility(columns: Columns) -> Floats:
+def _spread_of_returns(columns: Columns) -> Floats:
     return _deviation(_log_returns(columns["close"]), 20)[:, None]
 
 
@@ -146,7 +146,7 @@ RETURN_20, RETURN_60, LOUDNESS, LOG_VOLATILITY_20 = 2, 3, 6, 8
 """Columns of `MARKET_STATE` that its states are named by."""
 
 _CLOSE: Final = ("close",)
-VOLATILITY: Final = Measure("volatility_20", _CLOSE, 21, "sample deviation of the last 20 r", _volatility)
+VOLATILITY: Final = Measure("volatility_20", _CLOSE, 21, "sample deviation of the last 20 r", _spread_of_returns)
 LIQUIDITY: Final = Measure(
     "illiquidity_20_250",
     ("close", "volume"),

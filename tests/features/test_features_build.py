@@ -12,7 +12,7 @@ from features_factory import PROVENANCE, bars, panel
 from karat.core import NS_PER_DAY, DataError, InputError
 from karat.data import KEYS, Panel
 from karat.features import FEATURES, FeatureSpec, build, numeric_only, table
-from karat.features._build import blocks
+from karat.features._rows import blocks
 
 EVERYTHING = ["base25", "vix8", "signal"]
 

@@ -163,8 +163,9 @@ def daily_market(folder: Path):  # type: ignore[no-untyped-def]
 
 @pytest.mark.req("FEAT-13")
 def test_parallel_is_serial() -> None:
-    from karat.features._build import blocks, columns_of
+    from karat.features._build import columns_of
     from karat.features._engine import compute_nodes
+    from karat.features._rows import blocks
 
     made_of = panel(300, instruments=("A.XNYS", "B.XNYS", "C.XNYS", "D.XNYS", "E.XNYS"))
     specs = [FEATURES[name] for name in TIERS["a500"]]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 import polars as pl
@@ -20,6 +19,7 @@ from karat.core import NS_PER_DAY, DataError, InputError
 from karat.data import KEYS, Panel, Table
 from karat.features._engine import compute_nodes
 from karat.features._graph import TS, Node
+from karat.features._rows import blocks
 from karat.features._select import Selection, resolve
 from karat.features._spec import Columns, FeatureSpec, Floats, as_array
 
@@ -99,13 +99,6 @@ def _days(frame: pl.DataFrame) -> Floats:
     return frame.select((pl.col("ts") - 1).floordiv(NS_PER_DAY).cast(pl.Float64)).to_series().to_numpy()
 
 
-def blocks(frame: pl.DataFrame) -> list[tuple[int, int]]:
-    """Return the row range of each instrument."""
-    lengths = frame["instrument"].rle().struct.field("len").to_list()
-    ends = list(accumulate(lengths))
-    return [(end - length, end) for end, length in zip(ends, lengths, strict=True)]
-
-
 def table(panel: Panel, features: FeatureFrame) -> Table:
     """Return the rows a model reads: the numeric features, and simple close-to-close returns.
 
@@ -175,6 +168,10 @@ def _one(columns: Columns, spec: FeatureSpec) -> Floats:
 
 def _check_known(frame: pl.DataFrame) -> None:
     """Refuse a row that becomes known before an earlier one: its features would read what is not known yet."""
+    known = frame["known_at"].to_numpy()
+    falls = np.flatnonzero(known[1:] < known[:-1]) + 1
+    if {begin for begin, _ in blocks(frame)}.issuperset(falls.tolist()):  # only where another instrument begins
+        return
     back = frame.filter((pl.col("known_at").diff() < 0).over("instrument"))
     if len(back):
         rows = [f"{name}@{ts}" for name, ts in back.select("instrument", "ts").rows()]

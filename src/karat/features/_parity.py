@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 
 from karat.data import Panel
-from karat.features._build import blocks, build, columns_of
+from karat.features._build import build, columns_of
 from karat.features._online import OnlineFeatures
+from karat.features._rows import blocks
 from karat.features._select import Selection, resolve
 
 TOLERANCE: Final = 1e-12

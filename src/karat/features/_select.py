@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import polars as pl
+import numpy as np
+from numpy.typing import NDArray
 
 from karat.core import InputError, nearest
 from karat.data import OHLCV, Panel
 from karat.features._graph import TS
 from karat.features._registry import FEATURES, TIERS
-from karat.features._spec import FeatureSpec
+from karat.features._rows import blocks
+from karat.features._spec import FeatureSpec, Floats, as_array
 
 _SHOWN: Final = 3
 
@@ -123,7 +125,15 @@ def _names(item: str) -> tuple[str, ...]:
 
 def _empty_in(panel: Panel, column: str) -> list[str]:
     """Return the instruments without any value (or any volume) in a column: their features would be NaN throughout."""
-    value = pl.col(column)
-    alive = value.is_finite().fill_null(False) & ((value != 0) if column == "volume" else pl.lit(True))
-    found = panel.frame.group_by("instrument", maintain_order=True).agg(alive.any().alias("alive"))
-    return [str(name) for name in found.filter(~pl.col("alive"))["instrument"]]
+    rows = blocks(panel.frame)
+    values, starts = as_array(panel.frame[column]), [begin for begin, _ in rows]
+    if not rows or _alive(values[starts], column).all():  # a value in the first row of each: nothing else to look at
+        return []
+    some = np.logical_or.reduceat(_alive(values, column), starts)
+    return [str(panel.frame["instrument"][starts[k]]) for k in np.flatnonzero(~some).tolist()]
+
+
+def _alive(values: Floats, column: str) -> NDArray[np.bool_]:
+    """Return which values are there; of volume, which are not zero."""
+    there = np.isfinite(values)
+    return there & (values != 0.0) if column == "volume" else there

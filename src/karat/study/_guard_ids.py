@@ -30,7 +30,7 @@ from karat.study._prepare import Dataset, Prepared
 
 ROOMS: Final = ("features", "labels", "models", "nets", "portfolio")
 ALLOWED: Final[Mapping[str, str]] = {
-    "features/_build.py::blocks": "rows of one instrument are computed together",
+    "features/_rows.py::blocks": "rows of one instrument are computed together",
     "features/_build.py::table": "the code of a table is a routing key",
     "features/_dataset.py::_check_single": "counts instruments",
     "features/_select.py::_empty_in": "names instruments in an error",

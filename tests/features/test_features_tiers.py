@@ -113,6 +113,7 @@ def test_the_same_is_judged_by_the_median_of_the_parts(real: np.ndarray) -> None
 @pytest.mark.req("FEAT-03")
 @pytest.mark.realdata
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a500_is_distinct_on_twenty_years_of_the_nasdaq_and_on_88_stocks(karat_data: Path) -> None:
     market = daily_market(karat_data)
     nasdaq = build(market(load("bundled", dataset="nasdaq").frame), "a500")

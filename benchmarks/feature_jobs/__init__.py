@@ -7,10 +7,10 @@ from typing import Any
 
 from market_jobs import measure
 
-from feature_jobs import alpha158, indicators, online, tier
+from feature_jobs import alpha158, indicators, online, store, tier
 from feature_jobs._bars import Bars
 
-FAMILIES = {"indicators": indicators, "alpha158": alpha158, "tier": tier, "online": online}
+FAMILIES = {"indicators": indicators, "alpha158": alpha158, "tier": tier, "online": online, "store": store}
 
 __all__ = ["FAMILIES", "Bars", "run"]
 

@@ -302,6 +302,8 @@ def test_reproduce_reads_the_forward_days_from_the_ledger(frozen: World, clock: 
 
 def test_the_command_freezes_and_scores(clock: Clock, quick: World) -> None:
     quick.run()
+    refused = said(quick, "freeze", "latest", "--days", "0")
+    assert refused.exit_code == 2, refused.output
     outcome = said(quick, "freeze", "latest", "--days", "126")
     assert outcome.exit_code == 0, outcome.output
     assert "freeze 1 of its family" in outcome.stdout

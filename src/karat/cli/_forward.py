@@ -33,8 +33,9 @@ def freeze(
         from karat.study import RunResult
         from karat.study import freeze as put_away
 
+        asked = USUAL_DAYS if days is None else days
         with ProgressReporter() as progress:
-            found = put_away(RunResult(place.run(run)), place, days=days or USUAL_DAYS, progress=progress)
+            found = put_away(RunResult(place.run(run)), place, days=asked, progress=progress)
         facts, test = found.to_dict(), found.test
         text = (
             f"frozen:  {facts['selected']} of run {found.run_id}\nat:      {iso(found.entry.ts_ns)}\n"

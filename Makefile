@@ -4,6 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := nets,portfolio,lake,dev
 STUDY ?= studies/quickstart.yaml
+# arguments of `make bench`; e.g. FEATURES= for the whole of it, which takes minutes
+MARKET ?= --repeat 3
+FEATURES ?= --repeat 3 --jobs indicators alpha158 online store
+REGIMES ?= --quick
 
 .PHONY: setup run test test-all check bench docs verify data features report clean hooks coverage hpo
 
@@ -31,6 +35,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/requirements_doc.py --check
+	$(BIN)/python tools/features_doc.py --check
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/house
 
 coverage: setup
@@ -39,6 +44,8 @@ coverage: setup
 bench: setup
 	$(BIN)/python benchmarks/ledger.py --json
 	$(BIN)/python benchmarks/market.py --json $(MARKET)
+	$(BIN)/python benchmarks/features.py --json $(FEATURES)
+	$(BIN)/python benchmarks/regimes.py --json $(REGIMES)
 
 docs: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt zensical

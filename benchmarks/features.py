@@ -13,30 +13,15 @@ Inputs: the Parquet files in the folder that PERF_DATA names; without it the sam
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-
 from feature_jobs import FAMILIES, Bars, run
-from market_jobs import line
+from market_jobs import Asked
 
 
 def main() -> None:
     """Run the jobs that were asked for and print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="JSON lines instead of text")
-    parser.add_argument("--peers", action="store_true", help="time qlib too (KARAT_PEERS: its Python)")
-    parser.add_argument("--quick", action="store_true", help="small inputs and two runs: does it work, not how fast")
-    parser.add_argument("--jobs", nargs="+", choices=sorted(FAMILIES), default=list(FAMILIES))
-    parser.add_argument("--repeat", type=int, default=5)
-    given = parser.parse_args()
-    peers = os.environ.get("KARAT_PEERS") if given.peers else None
-    if given.peers and not peers:
-        parser.error("--peers: KARAT_PEERS must name the Python of the peers' own environment")
-    bars = Bars(os.environ.get("PERF_DATA"), quick=given.quick)
-    for family in given.jobs:
-        for facts in run(family, bars, 2 if given.quick else given.repeat, peers):
-            print(json.dumps(facts) if given.json else line(facts), flush=True)
+    asked = Asked.parse(__doc__, FAMILIES, repeat=5)
+    bars = Bars(asked.folder, quick=asked.quick)
+    asked.show(lambda family: run(family, bars, asked.repeat, asked.peers))
 
 
 if __name__ == "__main__":

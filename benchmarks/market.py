@@ -13,30 +13,14 @@ Inputs: Parquet files in the folder that PERF_DATA names; without it the same nu
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-
-from market_jobs import FAMILIES, Inputs, line, measure
+from market_jobs import FAMILIES, Asked, Inputs, measure
 
 
 def main() -> None:
     """Run the jobs that were asked for and print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="JSON lines instead of text")
-    parser.add_argument("--peers", action="store_true", help="time the other tools too (KARAT_PEERS: their Python)")
-    parser.add_argument("--quick", action="store_true", help="small inputs and two runs: does it work, not how fast")
-    parser.add_argument("--jobs", nargs="+", choices=sorted(FAMILIES), default=list(FAMILIES))
-    parser.add_argument("--repeat", type=int, default=9)
-    given = parser.parse_args()
-    peers = os.environ.get("KARAT_PEERS")
-    if given.peers and not peers:
-        parser.error("--peers: KARAT_PEERS must name the Python of the peers' own environment")
-    inputs = Inputs(os.environ.get("PERF_DATA"), quick=given.quick)
-    for family in given.jobs:
-        for job in FAMILIES[family](inputs):
-            facts = measure(job, 2 if given.quick else given.repeat, peers if given.peers else None)
-            print(json.dumps(facts) if given.json else line(facts), flush=True)
+    asked = Asked.parse(__doc__, FAMILIES)
+    inputs = Inputs(asked.folder, quick=asked.quick)
+    asked.show(lambda family: (measure(job, asked.repeat, asked.peers) for job in FAMILIES[family](inputs)))
 
 
 if __name__ == "__main__":

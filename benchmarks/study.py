@@ -44,8 +44,8 @@ def run(study: str, cache: Path) -> tuple[float, float, str]:
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable,
-            "-c",
-            "from karat.cli import main; main()",
+            "-m",
+            "karat",
             "run",
             str(ROOT / "studies" / f"{study}.yaml"),
         ]

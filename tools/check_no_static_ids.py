@@ -9,6 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from karat._words import counted
 from karat.study import scan_for_static_ids
 
 
@@ -21,7 +22,7 @@ def main() -> int:
     hits = scan_for_static_ids(options.folder, dict.fromkeys(options.allow, "given on the command line"))
     for hit in hits:
         print(hit)
-    print(f"{len(hits)} hit(s)")
+    print(counted(len(hits), "hit"))
     return 1 if hits else 0
 
 

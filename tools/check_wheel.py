@@ -32,7 +32,7 @@ def main() -> int:
         if str(target) not in place.stdout:
             sys.stderr.write(f"the wheel is not what runs: {place.stdout}\n")
             return 1
-        demo = [sys.executable, "-c", "from karat.cli import main; main()", "demo", "--json"]
+        demo = [sys.executable, "-m", "karat", "demo", "--json"]
         done = subprocess.run(demo, env=env, cwd=folder, check=False, stdout=subprocess.DEVNULL)
         return done.returncode
 

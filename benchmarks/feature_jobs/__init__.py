@@ -19,7 +19,8 @@ def run(family: str, bars: Bars, repeat: int, peers: str | None) -> Iterator[dic
     """Yield the facts of each job of a family."""
     module = FAMILIES[family]
     if hasattr(module, "facts"):
-        yield from module.facts(bars, repeat)
+        alone = {"limit_s": None, "peer": None, "peer_s": None}
+        yield from ({**facts, **alone} for facts in module.facts(bars, repeat))
     else:
         for job in module.jobs(bars, peers):
             yield measure(job, repeat, peers)

@@ -1,9 +1,16 @@
-"""The limit of `alpha158`: all 158 features of an instrument in one pass a window, running sums, a sorted window."""
+"""The limit of `alpha158`: an instrument's 158 features by running sums and a sorted window.
+
+One pass over an instrument and window for each of: moments, correlations, line, extremes, order, counts. Prices without
+ties, so that a rank needs no average.
+"""
 
 # mypy: ignore-errors
 # ruff: noqa: E741
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numba import njit
@@ -17,33 +24,65 @@ ORDER = (
     *("kmid", "klen", "kmid2", "kup", "kup2", "klow", "klow2", "ksft", "ksft2", "open0", "high0", "low0", "vwap0"),
     *(f"{name}{w}" for w in W5 for name in NAMES),
 )
+FIRST, EACH = 13, len(NAMES)
+(
+    ROC, MA, STD, BETA, RSQR, RESI, MAX, MIN, QTLU, QTLD, RANK, RSV, IMAX, IMIN, IMXD, CORR, CORD, CNTP, CNTN, CNTD,
+    SUMP, SUMN, SUMD, VMA, VSTD, WVMA, VSUMP, VSUMN, VSUMD,
+) = range(EACH)  # fmt: skip
+TINY = 1e-12
 
 
-@njit
-def ssums(x, w, m, sd):  # rolling mean and sample std
-    s = 0.0
-    q = 0.0
+@njit(nogil=True)
+def candles(O, H, L, C, out):
+    for i in range(C.size):
+        o, h, l, c = O[i], H[i], L[i], C[i]
+        span, top, bottom, shift = h - l + TINY, h - max(o, c), min(o, c) - l, 2 * c - h - l
+        out[0, i], out[1, i], out[2, i] = (c - o) / o, (h - l) / o, (c - o) / span
+        out[3, i], out[4, i], out[5, i], out[6, i] = top / o, top / span, bottom / o, bottom / span
+        out[7, i], out[8, i] = shift / o, shift / span
+        out[9, i], out[10, i], out[11, i], out[12, i] = o / c, h / c, l / c, (h + l + c) / 3 / c
+
+
+@njit(nogil=True)
+def derived(C, V, log_volume, change, volume_change, weight):
+    log_volume[0], change[0], volume_change[0], weight[0] = np.log(V[0] + 1), 1.0, 0.0, 0.0
+    for i in range(1, C.size):
+        log_volume[i] = np.log(V[i] + 1)
+        change[i] = C[i] / C[i - 1]
+        volume_change[i] = np.log(V[i] / V[i - 1] + 1)
+        weight[i] = abs(change[i] - 1) * V[i]
+
+
+@njit(nogil=True)
+def moments(x, w, mean, deviation):
+    s, q = 0.0, 0.0
     for i in range(x.size):
         s += x[i]
         q += x[i] * x[i]
         if i >= w:
             s -= x[i - w]
             q -= x[i - w] * x[i - w]
-        if i >= w - 1:
-            m[i] = s / w
-            sd[i] = np.sqrt(max(q - s * s / w, 0.0) / (w - 1))
-        else:
-            m[i] = np.nan
-            sd[i] = np.nan
+        full = i >= w - 1
+        mean[i] = s / w if full else np.nan
+        deviation[i] = np.sqrt(max(q - s * s / w, 0.0) / (w - 1)) if full else np.nan
 
 
-@njit
-def corr(x, y, w, o):
-    sx = 0.0
-    sy = 0.0
-    xx = 0.0
-    yy = 0.0
-    xy = 0.0
+@njit(nogil=True)
+def levels(C, V, weight, w, mean, deviation, out):
+    moments(C, w, mean, deviation)
+    for i in range(C.size):
+        out[MA, i], out[STD, i] = mean[i] / C[i], deviation[i] / C[i]
+    moments(V, w, mean, deviation)
+    for i in range(C.size):
+        out[VMA, i], out[VSTD, i] = mean[i] / (V[i] + TINY), deviation[i] / (V[i] + TINY)
+    moments(weight, w, mean, deviation)
+    for i in range(C.size):
+        out[WVMA, i] = deviation[i] / (mean[i] + TINY)
+
+
+@njit(nogil=True)
+def correlation(x, y, w, out):
+    sx, sy, xx, yy, xy = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(x.size):
         sx += x[i]
         sy += y[i]
@@ -51,206 +90,151 @@ def corr(x, y, w, o):
         yy += y[i] * y[i]
         xy += x[i] * y[i]
         if i >= w:
-            a = x[i - w]
-            b = y[i - w]
+            a, b = x[i - w], y[i - w]
             sx -= a
             sy -= b
             xx -= a * a
             yy -= b * b
             xy -= a * b
-        if i >= w - 1:
-            d = (xx - sx * sx / w) * (yy - sy * sy / w)
-            o[i] = (xy - sx * sy / w) / np.sqrt(d) if d > 0 else np.nan
-        else:
-            o[i] = np.nan
+        d = (xx - sx * sx / w) * (yy - sy * sy / w)
+        out[i] = (xy - sx * sy / w) / np.sqrt(d) if i >= w - 1 and d > 0 else np.nan
 
 
-@njit
-def one(O, H, L, C, V, out, W5, t1, t2, t3, t4, t5):
-    T = C.size
-    for i in range(T):
-        o, h, l, c = O[i], H[i], L[i], C[i]
-        r = h - l + 1e-12
-        u = h - max(o, c)
-        d = min(o, c) - l
-        out[0, i] = (c - o) / o
-        out[1, i] = (h - l) / o
-        out[2, i] = (c - o) / r
-        out[3, i] = u / o
-        out[4, i] = u / r
-        out[5, i] = d / o
-        out[6, i] = d / r
-        out[7, i] = (2 * c - h - l) / o
-        out[8, i] = (2 * c - h - l) / r
-        out[9, i] = o / c
-        out[10, i] = h / c
-        out[11, i] = l / c
-        out[12, i] = (h + l + c) / 3 / c
-        t1[i] = np.log(V[i] + 1)
-        t2[i] = C[i] / C[i - 1] if i else np.nan
-        t3[i] = np.log(V[i] / V[i - 1] + 1) if i else 0.0
-        t4[i] = abs(C[i] / C[i - 1] - 1) * V[i] if i else 0.0
-    t2[0] = 1.0
-    for wi in range(5):
-        w = W5[wi]
-        b = 13 + wi * 29
-        srt = np.empty(w)
-        m = np.empty(T)
-        sd = np.empty(T)
-        ssums(C, w, m, sd)
-        for i in range(T):
-            out[b + 1, i] = m[i] / C[i]
-            out[b + 2, i] = sd[i] / C[i]
-        ssums(V, w, m, sd)
-        for i in range(T):
-            out[b + 23, i] = m[i] / (V[i] + 1e-12)
-            out[b + 24, i] = sd[i] / (V[i] + 1e-12)
-        ssums(t4, w, m, sd)
-        for i in range(T):
-            out[b + 25, i] = sd[i] / (m[i] + 1e-12)
-        corr(C, t1, w, m)
-        for i in range(T):
-            out[b + 15, i] = m[i]
-        corr(t2, t3, w, m)
-        for i in range(T):
-            out[b + 16, i] = m[i]
-        sy = 0.0
-        sxy = 0.0
-        syy = 0.0
-        cp = 0.0
-        cn = 0.0
-        sp = 0.0
-        sn = 0.0
-        vp = 0.0
-        vn = 0.0
-        ml = 0
-        mx = -1
-        mn = -1
-        N = float(w)
-        sx = N * (N + 1) / 2
-        sxx = N * (N + 1) * (2 * N + 1) / 6
-        D = N * sxx - sx * sx
-        for i in range(T):
-            c = C[i]
-            # regression on x=1..w
-            if i >= w:
-                old = C[i - w]
-                sxy = sxy - sy + N * c
-                sy += c - old
-                syy += c * c - old * old
-            else:
-                ml += 1
-                sxy += ml * c
-                sy += c
-                syy += c * c
-            if i:
-                d = c - C[i - 1]
-                e = V[i] - V[i - 1]
-                if d > 0:
-                    cp += 1
-                    sp += d
-                elif d < 0:
-                    cn += 1
-                    sn -= d
-                if e > 0:
-                    vp += e
-                else:
-                    vn -= e
-            if i > w:
-                d = C[i - w] - C[i - w - 1]
-                e = V[i - w] - V[i - w - 1]
-                if d > 0:
-                    cp -= 1
-                    sp -= d
-                elif d < 0:
-                    cn -= 1
-                    sn += d
-                if e > 0:
-                    vp -= e
-                else:
-                    vn += e
-            # sorted window (insertion)
-            k = min(i, w)
-            if i >= w:
-                v = C[i - w]
-                j = np.searchsorted(srt[:k], v)
-                for q in range(j, k - 1):
-                    srt[q] = srt[q + 1]
-                k -= 1
-            j = np.searchsorted(srt[:k], c)
-            for q in range(k, j, -1):
-                srt[q] = srt[q - 1]
-            srt[j] = c
-            # lazy argmax / argmin (rescan only when the extreme leaves)
-            if mx < 0 or H[i] >= H[mx]:
-                mx = i
-            elif mx <= i - w:
-                mx = i - w + 1
-                for q in range(i - w + 2, i + 1):
-                    if H[q] >= H[mx]:
-                        mx = q
-            if mn < 0 or L[i] <= L[mn]:
-                mn = i
-            elif mn <= i - w:
-                mn = i - w + 1
-                for q in range(i - w + 2, i + 1):
-                    if L[q] <= L[mn]:
-                        mn = q
-            if i < w:
-                for q in (0, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 17, 18, 19, 20, 21, 22, 26, 27, 28):
-                    out[b + q, i] = np.nan
-                continue
-            be = (N * sxy - sx * sy) / D
-            ic = (sy - be * sx) / N
-            sst = syy - sy * sy / N
-            out[b, i] = C[i - w] / c
-            out[b + 3, i] = be / c
-            out[b + 4, i] = be * be * D / N / sst if sst > 0 else np.nan
-            out[b + 5, i] = (c - (ic + be * N)) / c
-            out[b + 6, i] = H[mx] / c
-            out[b + 7, i] = L[mn] / c
-            p = 0.8 * (w - 1)
-            q = int(p)
-            f = p - q
-            out[b + 8, i] = (srt[q] + f * (srt[min(q + 1, w - 1)] - srt[q])) / c
-            p = 0.2 * (w - 1)
-            q = int(p)
-            f = p - q
-            out[b + 9, i] = (srt[q] + f * (srt[q + 1] - srt[q])) / c
-            out[b + 10, i] = (j + 1) / N
-            out[b + 11, i] = (c - L[mn]) / (H[mx] - L[mn] + 1e-12)
-            a1 = (mx - (i - w)) / N
-            a2 = (mn - (i - w)) / N
-            out[b + 12, i] = a1
-            out[b + 13, i] = a2
-            out[b + 14, i] = a1 - a2
-            out[b + 17, i] = cp / N
-            out[b + 18, i] = cn / N
-            out[b + 19, i] = (cp - cn) / N
-            s = sp + sn + 1e-12
-            out[b + 20, i] = sp / s
-            out[b + 21, i] = sn / s
-            out[b + 22, i] = (sp - sn) / s
-            s = vp + vn + 1e-12
-            out[b + 26, i] = vp / s
-            out[b + 27, i] = vn / s
-            out[b + 28, i] = (vp - vn) / s
+@njit(nogil=True)
+def line(C, w, out):
+    """Slope, R squared and residual on the places 1 to w; and the close w rows ago."""
+    N = float(w)
+    sx = N * (N + 1) / 2
+    D = N * (N * (N + 1) * (2 * N + 1) / 6) - sx * sx
+    sy, sxy, syy = 0.0, 0.0, 0.0
+    for i in range(C.size):
+        c = C[i]
+        if i < w:
+            sxy += (i + 1) * c
+            sy += c
+            syy += c * c
+            out[ROC, i] = out[BETA, i] = out[RSQR, i] = out[RESI, i] = np.nan
+            continue
+        old = C[i - w]
+        sxy += N * c - sy
+        sy += c - old
+        syy += c * c - old * old
+        slope, left = (N * sxy - sx * sy) / D, syy - sy * sy / N
+        out[ROC, i], out[BETA, i] = old / c, slope / c
+        out[RSQR, i] = slope * slope * D / N / left if left > 0 else np.nan
+        out[RESI, i] = (c - (sy - slope * sx) / N - slope * N) / c
 
 
-@njit
-def fill(O, H, L, C, V, OUT, W5):
-    T = C.shape[1]
-    b1 = np.empty(T)
-    b2 = np.empty(T)
-    b3 = np.empty(T)
-    b4 = np.empty(T)
-    b5 = np.empty(T)
-    for s in range(C.shape[0]):
-        one(O[s], H[s], L[s], C[s], V[s], OUT[s], W5, b1, b2, b3, b4, b5)
+@njit(nogil=True)
+def extremes(H, L, C, w, out):
+    """Highest high and lowest low, looked for again only when they leave; the first of equal ones."""
+    top = bottom = 0
+    for i in range(C.size):
+        first = i - w + 1
+        if H[i] > H[top]:
+            top = i
+        elif top < first:
+            top = first
+            for q in range(first + 1, i + 1):
+                top = q if H[q] > H[top] else top
+        if L[i] < L[bottom]:
+            bottom = i
+        elif bottom < first:
+            bottom = first
+            for q in range(first + 1, i + 1):
+                bottom = q if L[q] < L[bottom] else bottom
+        if i < w:
+            for k in (MAX, MIN, RSV, IMAX, IMIN, IMXD):
+                out[k, i] = np.nan
+            continue
+        c, high, low = C[i], H[top], L[bottom]
+        out[MAX, i], out[MIN, i], out[RSV, i] = high / c, low / c, (c - low) / (high - low + TINY)
+        a, b = (top - first + 1) / w, (bottom - first + 1) / w
+        out[IMAX, i], out[IMIN, i], out[IMXD, i] = a, b, a - b
 
 
-def run(O: np.ndarray, H: np.ndarray, L: np.ndarray, C: np.ndarray, V: np.ndarray) -> np.ndarray:
-    """Return (instruments, 158, days) float32 in the order of `ORDER`."""
-    made = np.empty((C.shape[0], 158, C.shape[1]), np.float32)
-    fill(O, H, L, C, V, made, W5)
+@njit(nogil=True)
+def order(C, w, out):
+    """Quantiles and rank from a window kept sorted by insertion."""
+    held = np.empty(w)
+    high, low = 0.8 * (w - 1), 0.2 * (w - 1)
+    u, d = int(high), int(low)
+    for i in range(C.size):
+        c, k = C[i], min(i, w)
+        if i >= w:
+            k -= 1
+            for q in range(np.searchsorted(held, C[i - w]), k):
+                held[q] = held[q + 1]
+        j = np.searchsorted(held[:k], c)
+        for q in range(k, j, -1):
+            held[q] = held[q - 1]
+        held[j] = c
+        if i < w:
+            out[QTLU, i] = out[QTLD, i] = out[RANK, i] = np.nan
+            continue
+        out[QTLU, i] = (held[u] + (high - u) * (held[min(u + 1, w - 1)] - held[u])) / c
+        out[QTLD, i] = (held[d] + (low - d) * (held[d + 1] - held[d])) / c
+        out[RANK, i] = (j + 1) / w
+
+
+@njit(nogil=True)
+def sums(x, w, ups, downs, out):
+    """Write the shares of the rises, of the falls, and their difference to rows `ups` to `ups` + 2 of out.
+
+    downs: where the counted rises and falls go likewise, -1 where they are not asked for.
+    """
+    rises, falls, more, less = 0.0, 0.0, 0.0, 0.0
+    for i in range(x.size):
+        if i:
+            d = x[i] - x[i - 1]
+            rises += max(d, 0.0)
+            falls += max(-d, 0.0)
+            more += d > 0
+            less += d < 0
+        if i > w:
+            d = x[i - w] - x[i - w - 1]
+            rises -= max(d, 0.0)
+            falls -= max(-d, 0.0)
+            more -= d > 0
+            less -= d < 0
+        full, size = i >= w, rises + falls + TINY
+        out[ups, i], out[ups + 1, i] = (rises / size, falls / size) if full else (np.nan, np.nan)
+        out[ups + 2, i] = (rises - falls) / size if full else np.nan
+        if downs >= 0:
+            out[downs, i], out[downs + 1, i] = (more / w, less / w) if full else (np.nan, np.nan)
+            out[downs + 2, i] = (more - less) / w if full else np.nan
+
+
+@njit(nogil=True)
+def one(O, H, L, C, V, out, room):
+    candles(O, H, L, C, out)
+    log_volume, change, volume_change, weight, mean, deviation = room
+    derived(C, V, log_volume, change, volume_change, weight)
+    for k in range(W5.size):
+        w, part = W5[k], out[FIRST + k * EACH : FIRST + (k + 1) * EACH]
+        levels(C, V, weight, w, mean, deviation, part)
+        correlation(C, log_volume, w, part[CORR])
+        correlation(change, volume_change, w, part[CORD])
+        line(C, w, part)
+        extremes(H, L, C, w, part)
+        order(C, w, part)
+        sums(C, w, SUMP, CNTP, part)
+        sums(V, w, VSUMP, -1, part)
+
+
+def run(columns: list[np.ndarray], threads: int = 1) -> np.ndarray:
+    """Return (instruments, 158, days) float32 in the order of `ORDER`, of open, high, low, close and volume."""
+    n, days = columns[0].shape
+    made = np.empty((n, 158, days), np.float32)
+
+    def work(rows: Iterable[int]) -> None:
+        room = tuple(np.empty((6, days)))
+        for k in rows:
+            one(*(each[k] for each in columns), made[k], room)
+
+    if threads == 1:
+        work(range(n))
+        return made
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, np.array_split(np.arange(n), threads)))
     return made

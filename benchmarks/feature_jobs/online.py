@@ -25,9 +25,6 @@ def facts(bars: Bars, repeat: int) -> Iterator[dict[str, Any]]:
     yield {
         "job": "online a20",
         "karat_s": round(_tail(lambda _: step(), rows, 0.5) / 1e9, 9),
-        "limit_s": None,
-        "peer": None,
-        "peer_s": None,
         "check_equal": bool(np.nanmax(np.abs(found - wanted) / size) <= 1e-12),
         "step_p99_us": round(_tail(lambda _: step(), rows, 0.99) / 1e3, 2),
         "update_p50_us": round(_tail(live.update, rows, 0.5) / 1e3, 2),

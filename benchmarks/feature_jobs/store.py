@@ -34,9 +34,6 @@ def facts(bars: Bars, repeat: int) -> Iterator[dict[str, Any]]:
     yield {
         "job": "store serve",
         "karat_s": round(figures["memory"]["p50"] / 1e9, 9),
-        "limit_s": None,
-        "peer": None,
-        "peer_s": None,
         "check_equal": all(each["equal"] for each in figures.values()),
         **{f"{name}_{key}_us": round(each[key] / 1e3, 2) for name, each in figures.items() for key in ("p50", "p99")},
     }

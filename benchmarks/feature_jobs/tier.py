@@ -43,9 +43,6 @@ def facts(bars: Bars, repeat: int) -> Iterator[dict[str, Any]]:
     yield {
         "job": "tier a500",
         "karat_s": round(taken, 2),
-        "limit_s": None,
-        "peer": None,
-        "peer_s": None,
         "check_equal": right and rows == n * days,
         "index_pass_s": round(first, 2),
         "peak_gib": round(peak, 2),

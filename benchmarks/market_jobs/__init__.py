@@ -6,8 +6,9 @@ A new family is a module and a line in `FAMILIES`.
 from collections.abc import Callable
 
 from market_jobs import advance, bars, callback, decision, level2, level3, orders, rebalance, signals, sweep
+from market_jobs._command import Asked
 from market_jobs._inputs import Inputs
-from market_jobs._measure import Job, line, measure
+from market_jobs._measure import Job, measure, seconds
 
 FAMILIES: dict[str, Callable[[Inputs], list[Job]]] = {
     "bars": bars.jobs,
@@ -22,4 +23,4 @@ FAMILIES: dict[str, Callable[[Inputs], list[Job]]] = {
     "signals": signals.jobs,
 }
 
-__all__ = ["FAMILIES", "Inputs", "Job", "line", "measure"]
+__all__ = ["FAMILIES", "Asked", "Inputs", "Job", "measure", "seconds"]

@@ -1,7 +1,7 @@
 """One job in the peers' own environment: reads arrays, says its name and version, runs once for every line it gets.
 
 PYTHON _peer.py JOB FOLDER     (started by `market.py --peers`; needs vectorbt with its compiled extra, and hftbacktest;
-`regimes.py --peers` needs hmmlearn)
+`regimes.py --peers` needs hmmlearn, `features.py --peers` pyqlib)
 """
 
 import gc
@@ -128,6 +128,13 @@ def hmm_job(arrays):
     return run, lambda made: {"log_likelihood": float(made.monitor_.history[-1]), "iterations": made.monitor_.iter}
 
 
+def alpha158_job(arrays, folder):
+    """qlib's Alpha158, see `_peer_alpha158.py`."""
+    import _peer_alpha158
+
+    return _peer_alpha158.alpha158_job(arrays, folder / "qlib")
+
+
 def main():
     """Serve one job: a line in, one timed run, a line out."""
     job, folder = sys.argv[1], Path(sys.argv[2])
@@ -141,6 +148,7 @@ def main():
         "level2_1s": lambda: level2_job(arrays),
         "level2_100ms": lambda: level2_job(arrays),
         "hmm": lambda: hmm_job(arrays),
+        "alpha158": lambda: alpha158_job(arrays, folder),
     }[job]()
     run, figures = made
     tool = {
@@ -148,6 +156,7 @@ def main():
         "level2_100ms": "hftbacktest",
         "callback": "backtesting",
         "hmm": "hmmlearn",
+        "alpha158": "pyqlib",
     }.get(job, "vectorbt")
     name = {"vectorbt": "vectorbt[rust]"}.get(tool, tool)
     print(json.dumps({"name": f"{name} {version(tool)}"}), flush=True)

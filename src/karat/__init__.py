@@ -3,18 +3,14 @@
 `karat.run("studies/quickstart.yaml")` runs a study. Importing this package loads nothing heavy.
 """
 
-from typing import TYPE_CHECKING, Any
+import typing
 
-if TYPE_CHECKING:
+from karat._doors import on_demand as _on_demand
+
+if typing.TYPE_CHECKING:
     from karat.study import RunResult, StudyConfig, run
 
 __all__ = ["RunResult", "StudyConfig", "run"]
 __version__ = "0.1.0"
 
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        import karat.study
-
-        return getattr(karat.study, name)
-    raise AttributeError(f"module 'karat' has no attribute {name!r}; it offers {', '.join(__all__)}")
+__getattr__ = _on_demand(__name__, {"study": ("RunResult", "StudyConfig", "run")})

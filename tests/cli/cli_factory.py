@@ -1,4 +1,4 @@
-"""The command in this process or in a fresh one, a small study, and an executor without workers."""
+"""The command in this process or in a fresh one, and a small study."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typer.testing import CliRunner
 from karat.cli._app import app
 
 ROOT = Path(__file__).resolve().parents[2]
-KARAT = [sys.executable, "-c", "from karat.cli import main; main()"]
+KARAT = [sys.executable, "-m", "karat"]
 SMALL: dict[str, Any] = {
     "name": "small",
     "data": {"source": "synthetic", "params": {"seed": 3, "n_days": 1400, "edge_sharpe": 3.0}},
@@ -28,18 +27,6 @@ SMALL: dict[str, Any] = {
     "seeds": 2,
     "verdict": {"draws": 400},
 }
-
-
-class InlineExecutor:
-    """Runs cells in this process, one after the other."""
-
-    def map(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-        """Yield (task, result)."""
-        for task in tasks:
-            yield task, function(task)
-
-    def close(self) -> None:
-        """Nothing to free."""
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
-from cli_factory import InlineExecutor, Said, karat, write_study
+from cli_factory import Said, karat, write_study
 
 from karat.study import _executor, _pipeline
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "study"))  # for study_factory, as the study tests have it
+from study_factory import InlineExecutor
 
 
 @pytest.fixture(autouse=True)

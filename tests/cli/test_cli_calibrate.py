@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from cli_factory import InlineExecutor, Said, fresh, karat
+from cli_factory import Said, fresh, karat
+from study_factory import InlineExecutor
 
 from karat.study.rates import _run
 

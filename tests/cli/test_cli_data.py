@@ -111,3 +111,21 @@ def test_parameters_are_read_as_json_where_they_are_json(text: str, value: objec
 
     assert _pair(f"key={text}") == ("key", value)
     assert json.dumps(value)
+
+
+def test_a_mapping_is_read_as_a_study_file_has_it(tmp_path: Path) -> None:
+    (tmp_path / "prices.csv").write_text("Day,Settle\n2024-07-02,1\n2024-07-03,2\n", encoding="utf-8")
+    words = [
+        "-p",
+        "path=prices.csv",
+        "-p",
+        "licence=own",
+        "-p",
+        "instrument=A.B",
+        "-p",
+        "columns={Day: date, Settle: close}",
+    ]
+    assert karat("data", "show", "csv", *words, "--json").facts["values"] == "close"
+    said = karat("data", "show", "csv", *words[:-1], "columns={Day: date")
+    assert said.code == 2
+    assert "columns: got '{Day: date'; allowed: keys and values" in said.err

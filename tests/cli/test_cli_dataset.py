@@ -57,7 +57,7 @@ def test_strict_stops_where_lenient_reports(tmp_path: Path) -> None:
     assert not (tmp_path / "x.parquet").exists()
     lenient = CliRunner().invoke(app, [*command, "--lenient"])
     assert lenient.exit_code == 0, lenient.output
-    assert "error: low <= open, close <= high (1 rows)" in lenient.stdout
+    assert "error: low <= open, close <= high (1 row)" in lenient.stdout
 
 
 def test_a_ticker_is_chosen_or_named(tmp_path: Path) -> None:

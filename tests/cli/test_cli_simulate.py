@@ -80,7 +80,7 @@ def test_the_trace_holds_what_the_totals_say(place: Path) -> None:
 
 def test_the_words_name_money_costs_and_the_profile(place: Path) -> None:
     text = simulate(place, "--profile", "us_stocks_retail").out
-    assert text.startswith("profile    us_stocks_retail\nmarket     4 rows of 1 instrument(s), 2024-01-02T15:00:00Z to")
+    assert text.startswith("profile    us_stocks_retail\nmarket     4 rows of 1 instrument, 2024-01-02T15:00:00Z to")
     for words in ("money in USD", "costs in USD", "after all costs", "fills      3, 1 of them as maker"):
         assert words in text
 
@@ -288,7 +288,7 @@ def test_a_mistake_is_named_with_its_place_and_its_cure(
         ("", "NO TRADES: no order was sent."),
         (
             "1,2030-01-02T15:00:00Z,ABC.XNYS,buy,1\n",
-            "1 order(s) were sent after the last row of the data, when nothing could fill them.",
+            "1 order sent after the last row of the data, when nothing could fill any.",
         ),
     ],
     ids=["none", "too_late"],

@@ -34,6 +34,15 @@ def test_help_answers_at_once_and_offline(tmp_path: Path) -> None:
     assert cpu_seconds("guard", "list", folder=tmp_path) <= HELP_SECONDS
 
 
+def test_the_module_is_the_command(tmp_path: Path) -> None:
+    script = 'import sys; from karat.cli import main; sys.argv[1:] = ["features", "--help"]; main()'
+    module, command = fresh("features", "--help", folder=tmp_path), fresh(folder=tmp_path, script=script)
+    assert (module.returncode, module.stderr) == (0, "")
+    assert module.stdout == command.stdout
+    assert "Usage: karat features [OPTIONS] COMMAND" in module.stdout
+    assert fresh("features", "list", "a21", folder=tmp_path).returncode == 2
+
+
 def test_importing_karat_is_light_and_offline(tmp_path: Path) -> None:
     script = f"import sys, karat; print([name for name in {HEAVY} if name in sys.modules])"
     assert cpu_seconds(folder=tmp_path, script=script) <= IMPORT_SECONDS
@@ -70,6 +79,20 @@ main()
 """
     lines = fresh(folder=tmp_path, script=script).stdout.splitlines()
     assert lines[1].split()[0] == "data"
+    assert lines[-1] == "[]"
+
+
+def test_listing_features_loads_no_data_frame_and_no_compiler(tmp_path: Path) -> None:
+    heavy = (*HEAVY, "sqlalchemy", "talib", "cffi", "structlog")
+    script = f"""
+import atexit, sys
+atexit.register(lambda: print([name for name in {heavy} if name in sys.modules]))
+sys.argv = ["karat", "features", "list", "a20"]
+from karat.cli import main
+main()
+"""
+    lines = fresh(folder=tmp_path, script=script).stdout.splitlines()
+    assert lines[1].split()[0] == "ret_1"
     assert lines[-1] == "[]"
 
 

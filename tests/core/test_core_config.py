@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 import pytest
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from karat._words import counted
 from karat.core import Config, ConfigError
 
 
@@ -55,7 +56,7 @@ class Study(Config):
 def _problems(values: Any) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         Study.parse(values, source="study.yaml")
-    assert str(caught.value).startswith(f"study.yaml: {len(caught.value.problems)} problem(s)\n  - ")
+    assert str(caught.value).startswith(f"study.yaml: {counted(len(caught.value.problems), 'problem')}\n  - ")
     return caught.value.problems
 
 

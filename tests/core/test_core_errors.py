@@ -35,7 +35,7 @@ CASES: list[tuple[KaratError, str, int]] = [
     (InputError("x", "y" * 500), "x: got '" + "y" * 118 + "…", 2),
     (
         ConfigError("study.yaml", ["a: unknown", "b: missing"]),
-        "study.yaml: 2 problem(s)\n  - a: unknown\n  - b: missing",
+        "study.yaml: 2 problems\n  - a: unknown\n  - b: missing",
         2,
     ),
     (
@@ -44,11 +44,11 @@ CASES: list[tuple[KaratError, str, int]] = [
         2,
     ),
     (
-        DataError("panel", "sorted", rows=range(7), fix="sort it"),
-        "panel: got 'invalid data'; rule 'sorted' is broken at 0, 1, 2, 3, 4 (+2 more); sort it",
+        DataError("panel", "sorted", seen="1 after 2", rows=range(7), fix="sort it"),
+        "panel: got '1 after 2'; rule 'sorted' is broken at 0, 1, 2, 3, 4 (+2 more); sort it",
         2,
     ),
-    (DataError("panel", "rows", fix="add some"), "panel: got 'invalid data'; rule 'rows' is broken; add some", 2),
+    (DataError("panel", "rows", seen=0, fix="add some"), "panel: got 0; rule 'rows' is broken; add some", 2),
     (
         LeakageError("feature rsi", "changed at 2018-01-02"),
         "feature rsi depends on the future: changed at 2018-01-02; nothing after known_at may be read",
@@ -106,7 +106,7 @@ def test_2_the_facts_are_machine_readable() -> None:
     }
     config = ConfigError("s.yaml", ["a: unknown"]).to_dict()
     assert (config["problems"], config["field"]) == (["a: unknown"], "s.yaml")
-    assert DataError("t", "r", rows=[1], fix="f").to_dict()["rows"] == ["1"]
+    assert DataError("t", "r", seen=1, rows=[1], fix="f").to_dict()["rows"] == ["1"]
 
 
 def test_a_value_too_long_or_too_deep_to_show_is_cut() -> None:

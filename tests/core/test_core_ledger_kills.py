@@ -53,6 +53,5 @@ def test_no_acknowledged_entry_is_lost_in_6_kills(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_no_acknowledged_entry_is_lost_in_100_kills(tmp_path: Path) -> None:
     assert _survives(tmp_path / "research.db", 100, 1000) > 5000

@@ -178,7 +178,7 @@ def test_3_equal_trees_need_no_proof() -> None:
         (lambda: inclusion_proof([], 0), "index: got 0; allowed: nothing: the tree is empty"),
         (lambda: consistency_proof(MANY[:3], 0), "old_size: got 0; allowed: 1 to 3"),
         (lambda: consistency_proof(MANY[:3], 4), "old_size: got 4; allowed: 1 to 3"),
-        (lambda: Frontier(3, [b""]), "nodes: got 1; allowed: 2 subtree roots for 3 leaves"),
+        (lambda: Frontier(3, [b""]), "nodes: got 1; allowed: 2 subtree roots of a tree of size 3"),
         (lambda: Frontier.from_hex(1, "xy"), "frontier: got 'xy'; allowed: hexadecimal digits, 64 for each subtree"),
     ],
 )

@@ -77,7 +77,7 @@ def test_3_4_a_folder_that_is_not_what_was_written_is_refused(tmp_path: Path) ->
     with pytest.raises(InputError, match="holds a stream already"):
         write_events(tmp_path, trades(1))
     (tmp_path / "chunk-00001.parquet").write_bytes((tmp_path / "chunk-00000.parquet").read_bytes())
-    with pytest.raises(DataError, match="1 rows"):
+    with pytest.raises(DataError, match="1 row'"):
         chunks.read()
     with pytest.raises(DataError, match="stored as written"):
         EventChunks(tmp_path, verify=True).read()

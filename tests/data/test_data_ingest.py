@@ -136,10 +136,15 @@ def test_no_bar_is_lost_or_doubled_when_clocks_change(csv, day, hours):
 def test_local_times_that_cannot_be_are_refused(csv):
     with pytest.raises(DataError) as caught:
         csv("Time,Close\n2024-03-10 01:30,1\n2024-03-10 02:30,2\n", tz="America/New_York", calendar="24/7")
-    assert "rule 'local times exist' is broken at 2024-03-10 02:30:00 (row 2)" in str(caught.value)
+    assert "got '2024-03-10 02:30:00'; rule 'local times exist' is broken at 2024-03-10 02:30:00 (row 2)" in str(
+        caught.value
+    )
     with pytest.raises(DataError) as caught:
         csv("Time,Close\n2024-11-03 00:30,1\n2024-11-03 01:30,2\n", tz="America/New_York", calendar="24/7")
-    assert "rule 'local times are unambiguous' is broken at 2024-11-03 01:30:00 (row 2)" in str(caught.value)
+    assert (
+        "got '2024-11-03 01:30:00'; rule 'local times are unambiguous' is broken at 2024-11-03 01:30:00 (row 2)"
+        in str(caught.value)
+    )
 
 
 @pytest.mark.req("DATA-33")
@@ -227,8 +232,11 @@ def test_columns_are_mapped(csv):
 
 
 def test_a_table_without_time_is_refused(csv):
-    with pytest.raises(InputError, match=r"there is no time column; allowed: ts, date.*columns=\{'…': 'date'\}"):
+    with pytest.raises(
+        InputError, match=r"there is no time column; allowed: ts, date.*name it, e.g. columns: {dat: date}"
+    ):
         csv("Dat,Close\n2024-07-02,1\n")
+    assert len(csv("Dat,Close\n2024-07-02,1\n", columns={"dat": "date"}).frame) == 1  # as the message writes it
 
 
 def test_a_table_must_say_what_it_is_about(csv, tmp_path):
@@ -258,7 +266,7 @@ def test_the_missing_data_policy(csv):
     with pytest.raises(DataError) as caught:
         csv(text)
     assert str(caught.value) == (
-        "prices.csv: got 'open, close without a value in 2 row(s)'; "
+        "prices.csv: got 'open, close without a value in 2 rows'; "
         "rule 'no value is missing (NaN or empty)' is broken at "
         "SPY.XNYS 2024-07-03T17:00:00Z, SPY.XNYS 2024-07-05T20:00:00Z; "
         "fill them in, or pass missing='drop' or missing='keep'"
@@ -278,7 +286,7 @@ def test_days_without_a_session(csv):
     assert "rule 'every date has a session' is broken at 2024-07-04; XNYS had no session" in str(caught.value)
     panel = csv(text, off_session="drop")
     assert len(panel.frame) == 2
-    assert panel.provenance.preprocessing == ("dropped 1 rows on days without a session of XNYS",)
+    assert panel.provenance.preprocessing == ("dropped 1 row on days without a session of XNYS",)
 
 
 def test_order_and_repetitions(csv):
@@ -294,7 +302,7 @@ def test_order_and_repetitions(csv):
     twice = GOOD + lines[3]
     with pytest.raises(DataError, match=r"rule 'no row twice' is broken at SPY.XNYS 2024-07-05T20:00:00Z"):
         csv(twice)
-    assert csv(twice, repair=True).provenance.preprocessing == ("dropped 1 exact repetitions",)
+    assert csv(twice, repair=True).provenance.preprocessing == ("dropped 1 exact repetition",)
     with pytest.raises(DataError, match=r"'one row for an instrument and time'.*never repaired"):
         csv(twice.removesuffix("300\n") + "301\n", repair=True)
     newest_first = lines[0] + lines[3] + lines[2] + lines[1]
@@ -325,7 +333,7 @@ def test_empty_and_broken_files(csv, tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"no parquet")
     with pytest.raises(DataError, match="rule 'readable as Parquet' is broken; write the file again"):
         load("parquet", path=tmp_path / "bad.parquet", licence="x", instrument="A.B")
-    with pytest.raises(DataError, match=r"rule 'every row has a time' is broken at row 2"):
+    with pytest.raises(DataError, match=r"got '1 empty cell'; rule 'every row has a time' is broken at row 2"):
         csv("Date,Close\n2024-07-02,1\n,2\n")
 
 

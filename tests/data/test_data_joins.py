@@ -38,7 +38,7 @@ def test_a_value_is_joined_when_it_is_known():
     joined = asof_join(left, right)
     # known 15 hours after the bar: each row sees the value of the day before; the first row saw nothing
     assert joined.frame.select("x", "y").rows() == [(k, k - 1) for k in (2.0, 3.0, 4.0, 5.0, 6.0)]
-    assert joined.provenance.preprocessing == ("dropped 1 rows outside the overlap of the joined panels",)
+    assert joined.provenance.preprocessing == ("dropped 1 row outside the overlap of the joined panels",)
 
 
 def test_a_value_known_at_the_same_moment_counts_as_known():
@@ -67,13 +67,46 @@ def test_a_panel_is_joined_instrument_by_instrument():
     assert asof_join(left, right).frame["y"].to_list() == [10.0] * 3 + [20.0] * 3
 
 
+@pytest.mark.req("DATA-08")
+def test_5_an_instrument_that_the_right_panel_lacks_is_named_and_not_lost():
+    left = combine([days(3), days(3, who="C.D"), days(3, who="E.F")])
+    right = combine([days(3, name="y"), days(3, who="C.D", name="y")])
+    with pytest.raises(DataError) as caught:
+        asof_join(left, right)
+    assert str(caught.value) == (
+        "join of y: got 'hand: A.B, C.D, E.F; joined hand: A.B, C.D'; rule 'the joined data have every instrument' is "
+        "broken at E.F; add them to the joined data, leave them out of the left, or join one instrument, which all of "
+        "them see"
+    )
+    assert caught.value.rows == ["E.F"]
+    # nothing in common, dates in common: the instruments are told, not the dates
+    with pytest.raises(DataError, match=r"'the joined data have every instrument' is broken at X\.Y"):
+        asof_join(days(3, who="X.Y"), right)
+    # the right panel may have more, and one instrument is seen by all
+    assert asof_join(days(3), right).instruments == ("A.B",)
+    assert asof_join(left, days(3, name="y")).instruments == ("A.B", "C.D", "E.F")
+
+
+@pytest.mark.req("DATA-08")
+def test_5_an_instrument_without_a_row_yet_is_not_served_by_another():
+    left = combine([days(4), days(2, start=3, who="C.D")])
+    right = panel([(1, 0, "A.B", 10.0), (3, 0, "A.B", 11.0)], "y")  # slower bars: C.D has none yet
+    joined = asof_join(left, right, of=("A.B", "C.D"))
+    assert joined.frame["y"].to_list() == [10.0, 10.0, 11.0, 11.0]
+    assert joined.instruments == ("A.B",)
+    assert joined.provenance.preprocessing == ("dropped 2 rows outside the overlap of the joined panels",)
+    with pytest.raises(DataError, match=r"have every instrument' is broken at E\.F"):
+        asof_join(combine([left, days(2, who="E.F")]), right, of=("A.B", "C.D"))
+
+
 def test_columns_can_be_chosen_and_renamed():
     left, right = days(3), days(3)
     assert asof_join(left, right, suffix="_b").values == ("x", "x_b")
     assert asof_join(left, right, columns={"x": "z"}).values == ("x", "z")
     assert asof_join(left, days(3, name="y"), columns=["y"]).values == ("x", "y")
     with pytest.raises(
-        InputError, match=r"columns: got 'x'; the left panel already has a column of this name; pass suffix"
+        InputError,
+        match=r"columns: got 'x'; the left panel already has a column of this name; choose another name",
     ):
         asof_join(left, right)
     with pytest.raises(InputError, match=r"columns: got 'w'; the right panel has no such column; allowed: x"):
@@ -88,7 +121,7 @@ def test_ranges_without_overlap_state_both():
         "rule 'date ranges overlap' is broken at hand: 1970-01-02 to 1970-01-04, hand: 1970-04-11 to 1970-04-13"
         in str(caught.value)
     )
-    with pytest.raises(DataError, match="date ranges overlap"):
+    with pytest.raises(DataError, match="^join of y: got 'no date in common'; rule 'date ranges overlap'"):
         asof_join(days(3, start=100), days(3, name="y"))
     with pytest.raises(DataError, match=r"date ranges overlap.*1970-01-02 to 1970-01-04.*1970-04-11 to 1970-04-13"):
         combine([days(3), days(3, start=100, who="C.D")])
@@ -97,7 +130,9 @@ def test_ranges_without_overlap_state_both():
 def test_stale_values_are_refused_inside_and_dropped_after_the_overlap():
     right = panel([(1, 0, "A.B", 1.0), (30, 0, "A.B", 2.0)], "y")
     with pytest.raises(
-        DataError, match=r"'joined values are fresh' is broken at A.B 1970-01-13.*raise max_age_days above 10"
+        DataError,
+        match=r"join of y: got 'values up to 28\.0 days old'; rule 'joined values are fresh' is broken at A.B "
+        r"1970-01-13.*raise max_age_days above 10",
     ):
         asof_join(days(32), right)
     assert len(asof_join(days(32), right, max_age_days=45).frame) == 32
@@ -143,6 +178,7 @@ def test_panels_that_do_not_fit_are_refused():
         combine([days(3), days(3)])
     other = panel([(1, 0, "C.D", 1.0)], calendar="XNYS")
     with pytest.raises(
-        DataError, match=r"'calendars agree' is broken at 24/7 \(1970-01-02 to 1970-01-04\), XNYS \(1970-01-02"
+        DataError,
+        match=r"panels: got 'XNYS'; rule 'calendars agree' is broken at 24/7 \(1970-01-02 to 1970-01-04\), XNYS",
     ):
         combine([days(3), other])

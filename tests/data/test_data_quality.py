@@ -111,7 +111,7 @@ def test_strict_stops_and_lenient_reports():
         f"{name} {value:.10g}" for name, value in frame.drop("ts", "known_at", "instrument").row(5, named=True).items()
     )
     assert str(caught.value) == (
-        f"synthetic: got '1 bad row(s), first {values}'; rule 'low <= open, close <= high' is broken at "
+        f"synthetic: got '1 bad row, first {values}'; rule 'low <= open, close <= high' is broken at "
         "SYN000.SYNTH 2005-01-10T21:00:00Z; correct the rows or drop them; also broken: volume is not negative"
     )
     report = check_quality(panel, strict=False)

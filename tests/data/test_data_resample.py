@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karat.core import DataError, InputError, iso
-from karat.data import SCALES, Panel, check_quality, load, resample, sessions
+from karat.data import SCALES, Panel, Provenance, check_quality, is_intraday, load, resample, sessions
 
-SIZES = {"2d": 2, "3d": 3, "5d": 5}
+HOUR = 3_600 * 10**9
+SIZES = {"1d": 1, "2d": 2, "3d": 3, "5d": 5}
 
 
 @pytest.mark.req("DATA-10")
@@ -70,6 +71,48 @@ def test_a_week_ends_with_its_last_session():
     assert [iso(ts)[:10] for ts in resample(panel, "week").frame["ts"]] == ["2018-03-23", "2018-03-29", "2018-04-06"]
 
 
+def hourly(days: int = 3, calendar: str = "XNYS") -> Panel:
+    """Return hourly bars of sessions from 2024-07-01 on, the last one of each stamped with the close."""
+    rows, price = [], 100.0
+    for opened, closed in (
+        sessions(calendar, "2024-07-01", "2024-07-31").head(days).select("open_ns", "close_ns").rows()
+    ):
+        for ts in [*range(opened + HOUR, closed, HOUR), closed]:
+            price += 1.0
+            rows.append((ts, ts + 60, "A", price - 0.5, price + 1.0, price - 1.0, price, 10.0))
+    names = ("ts", "known_at", "instrument", "open", "high", "low", "close", "volume")
+    frame = pl.DataFrame(rows, schema=names, orient="row")
+    return Panel(frame, calendar, Provenance("made", "made", "none"))
+
+
+@pytest.mark.req("DATA-29")
+def test_bars_within_sessions_become_daily_ones():
+    panel = hourly()  # 2024-07-03 closed at 17:00 UTC: four bars instead of seven
+    assert is_intraday(panel)
+    days = resample(panel, "1d")
+    assert not is_intraday(days)
+    assert [iso(ts) for ts in days.frame["ts"]] == [
+        "2024-07-01T20:00:00Z",
+        "2024-07-02T20:00:00Z",
+        "2024-07-03T17:00:00Z",
+    ]
+    assert days.frame["volume"].to_list() == [70.0, 70.0, 40.0]
+    first = panel.frame.head(7)
+    assert days.frame.row(0)[3:] == (first["open"][0], first["high"].max(), first["low"].min(), first["close"][6], 70.0)
+    assert days.frame["known_at"].to_list() == [ts + 60 for ts in days.frame["ts"]]
+
+
+@pytest.mark.req("DATA-29")
+@settings(max_examples=40, deadline=None)
+@given(cut=st.integers(7, 59), scale=st.sampled_from(["1d", "2d", "week"]), calendar=st.sampled_from(["XNYS", "24/7"]))
+def test_no_daily_bar_before_its_session_has_closed(cut, scale, calendar):
+    panel = hourly(9, calendar)
+    now = panel.frame["known_at"][cut]
+    whole = resample(panel, scale).as_of(now).frame
+    if len(whole):
+        assert resample(panel.as_of(now), scale).frame.equals(whole)
+
+
 def test_a_halted_instrument_keeps_the_common_bars():
     panel = load("synthetic", n_days=10, n_instruments=2)
     rows = [k for k in range(20) if k not in (1, 4, 5)]
@@ -103,7 +146,7 @@ def test_the_provenance_says_what_was_done():
 
 def test_mistakes_are_named():
     panel = load("synthetic", n_days=4)
-    with pytest.raises(InputError, match=r"scale: got '4d'; allowed: 2d, 3d, 5d, week"):
+    with pytest.raises(InputError, match=r"scale: got '4d'; allowed: 1d, 2d, 3d, 5d, week"):
         resample(panel, "4d")
     with pytest.raises(InputError, match=r"scale: got '5d'; the panel is shorter than one bar; load more sessions"):
         resample(panel, "5d")
@@ -111,6 +154,16 @@ def test_mistakes_are_named():
         resample(load("bundled", dataset="wti"), "2d")
     with pytest.raises(InputError, match=r"panel: got '0 rows'; there is nothing to resample"):
         resample(panel.as_of(0), "2d")
+    at_noon = pl.concat([panel.frame, panel.frame.with_columns(pl.col("ts") - 4 * 3_600 * 10**9)]).sort("ts")
+    before_the_open = at_noon.with_columns(pl.col("ts") - 8 * 3_600 * 10**9)
+    with pytest.raises(
+        DataError,
+        match=r"got '8 of 8 bars elsewhere'; rule 'bars within the sessions of XNYS' is broken at .* 2005-01-03T09",
+    ):
+        resample(Panel(before_the_open, "XNYS", panel.provenance), "1d")
     moved = panel.frame.with_columns(pl.col("ts") - 1)
-    with pytest.raises(DataError, match=r"'daily bars, one a session' is broken at SYN000.SYNTH 2005-01-03T20:59"):
+    with pytest.raises(
+        DataError,
+        match=r"got '4 of 4 bars elsewhere'; rule 'daily bars, one a session' is broken at SYN000.* 2005-01-03T20:59",
+    ):
         resample(Panel(moved, "XNYS", panel.provenance), "2d")

@@ -75,20 +75,21 @@ def test_the_hash_is_of_content_and_calendar():
 
 
 @pytest.mark.parametrize(
-    ("broken", "rule"),
+    ("broken", "rule", "seen"),
     [
-        (frame().drop("known_at"), "key columns"),
-        (frame(close=[1, 2, 3]), "column types"),
-        (frame(known_at=[0, 3, 2]), "known_at is never before ts"),
-        (frame(ts=[2, 1, 1], known_at=[3, 3, 3]), "sorted by instrument and ts, each once"),
-        (frame(ts=[1, 1, 1], known_at=[3, 3, 3]), "sorted by instrument and ts, each once"),
-        (frame(instrument=["C.D", "C.D", "A.B"]), "sorted by instrument and ts, each once"),
+        (frame().drop("known_at"), "key columns", "['ts', 'instrument', 'close']"),
+        (frame(close=[1, 2, 3]), "column types", "{'close': 'Int64'}"),
+        (frame(known_at=[0, 3, 2]), "known_at is never before ts", "'known_at 0'"),
+        (frame(ts=[2, 1, 1], known_at=[3, 3, 3]), "sorted by instrument and ts, each once", "'A.B@1 after A.B@2'"),
+        (frame(ts=[1, 1, 1], known_at=[3, 3, 3]), "sorted by instrument and ts, each once", "'A.B@1 after A.B@1'"),
+        (frame(instrument=["C.D", "C.D", "A.B"]), "sorted by instrument and ts, each once", "'A.B@1 after C.D@2'"),
     ],
 )
-def test_an_invalid_panel_cannot_be_made(broken, rule):
+def test_an_invalid_panel_cannot_be_made(broken, rule, seen):
     with pytest.raises(DataError) as caught:
         Panel(broken, "24/7", MADE)
     assert caught.value.rule == rule
+    assert caught.value.value == seen
     assert caught.value.fix
 
 

@@ -129,7 +129,10 @@ def test_strict_stops_at_a_feature_that_is_not_finite(prices: Panel, monkeypatch
     from karat.features import _dataset
 
     monkeypatch.setattr(_dataset, "check_quality", lambda panel, *, strict: type("Report", (), {"findings": ()}))
-    with pytest.raises(DataError, match=r"dataset: .*rule 'every value is finite' is broken at 20.*build leniently"):
+    with pytest.raises(
+        DataError,
+        match=r"dataset: got \{'.*': nan.*; rule 'every value is finite' is broken at 20.*build leniently",
+    ):
         build_dataset(with_hole(prices))
 
 
@@ -165,7 +168,7 @@ def test_the_base_set_has_25_inputs(prices: Panel):
     assert set(names) == {*TIERS["a20"], *OHLCV}
     assert values.shape == (len(frame), 25)
     assert left_out == ("Date",)
-    with pytest.raises(InputError, match="1 of the 25 inputs of base25 are missing: rsi_14; build the dataset again"):
+    with pytest.raises(InputError, match="base25 lacks 1 of its 25 inputs: rsi_14; build the dataset again"):
         model_inputs(frame.drop("rsi_14"), "base25")
     with pytest.raises(InputError, match=r"tier: got 'base26'; allowed: .*did you mean 'base25'"):
         model_inputs(frame, "base26")

@@ -32,7 +32,7 @@ FAULTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.req("QUAL-05")
+@pytest.mark.req("QUAL-05", "REG-02")
 @pytest.mark.parametrize(("statement", "rule"), FAULTS)
 def test_a_planted_label_fault_is_a_named_error(statement: str, rule: str, broken: Make):
     path = broken(statement)
@@ -64,6 +64,7 @@ def test_edges_that_do_not_rise_are_refused(frames: dict[str, pl.DataFrame]):
     assert "edges rise with quantiles" in [item.rule for item in found]
 
 
+@pytest.mark.req("REG-02")
 def test_the_fixture_is_clean(frames: dict[str, pl.DataFrame]):
     assert check_labels(frames["series"], frames["regimes"], frames["regime_quantiles"]) == ()
 

@@ -78,7 +78,7 @@ def test_too_few_rows_say_how_many_would_do(n: int, why: str) -> None:
 def test_outcomes_that_come_due_too_late_are_not_learned_from() -> None:
     late = pairs(0.02, 0.01, n=300)
     late = Pairs(**{**vars(late), "end_ns": np.full(300, late.end_ns[-1] + 10**15)})
-    assert "outcomes were known before the later third" in QuantileCalibrator().fit(late).diagnoses[0].reason
+    assert "outcomes known before the later third" in QuantileCalibrator().fit(late).diagnoses[0].reason
 
 
 @pytest.mark.req("MOD-35")

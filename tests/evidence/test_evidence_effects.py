@@ -99,7 +99,7 @@ def test_2_strata_sum_to_the_whole(rows: list[tuple[float, str]]) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: cohens_d(np.ones(1), np.ones(3)), "first: got '1 finite values'; allowed: two or more"),
+        (lambda: cohens_d(np.ones(1), np.ones(3)), "first: got '1 finite value'; allowed: two or more"),
         (lambda: anova_tukey({"a": np.ones(3)}), r"groups: got \['a'\]; allowed: two groups or more"),
         (lambda: anova_tukey({"a": np.ones(3), "b": np.zeros(3)}), "groups: got 'no variation inside any group'"),
         (lambda: anova_tukey({"a": np.arange(3.0), "b": np.arange(3.0)}, level=0), "level: got 0; allowed: between"),

@@ -198,7 +198,7 @@ def test_1_no_exceedance_and_none_in_succession_are_finite() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: welch_t(np.ones(1), np.ones(3)), "first: got '1 finite values'; allowed: two or more"),
+        (lambda: welch_t(np.ones(1), np.ones(3)), "first: got '1 finite value'; allowed: two or more"),
         (
             lambda: welch_t(np.ones(3), np.ones(3)),
             "first, second: got 'a constant series in both'; allowed: values that",

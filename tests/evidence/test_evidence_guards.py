@@ -14,6 +14,7 @@ from karat.data import Panel, Provenance, load
 from karat.evidence import (
     MAX_PARAMETERS,
     PRINTED,
+    LabelledRows,
     adversarial_auc,
     adversarial_validation,
     budget_check,
@@ -87,7 +88,7 @@ def listed(births: int, deaths: int, n: int = 12) -> pl.DataFrame:
 def test_beginnings_without_endings_are_survivors(births: int, deaths: int, passed: bool | None) -> None:
     check = survivor_check(panel(listed(births, deaths)))
     assert check.passed is passed
-    assert f"{births} of 12 instruments begin inside the data, {deaths} end" in check.note
+    assert f"of 12 instruments {births} begin inside the data, {deaths} end" in check.note
 
 
 def test_the_probability_of_so_few_endings_is_the_binomial_s() -> None:
@@ -107,8 +108,8 @@ def test_what_was_known_then_is_compared_to_the_bit() -> None:
     assert same_as_of(MADE, then, instant) == []
     assert same_as_of(MADE, panel(frame.filter(pl.col("ts") <= instant + 9 * NS_PER_DAY)), instant) == []
     gone = panel(frame.filter(pl.col("instrument") != "SYN001.SYNTH"))
-    assert same_as_of(gone, then, instant) == ["200 rows that existed then are gone now, of SYN001.SYNTH"]
-    assert same_as_of(then, gone, instant)[0].startswith("200 rows said to be known by then did not exist then")
+    assert same_as_of(gone, then, instant) == ["gone now: 200 rows that existed then, of SYN001.SYNTH"]
+    assert same_as_of(then, gone, instant)[0].startswith("not there then: 200 rows said to be known by then")
     revised = panel(frame.with_columns(signal=pl.col("signal") + 1e-12))
     (moved,) = same_as_of(revised, then, instant)
     assert moved.startswith("signal of ")
@@ -134,7 +135,7 @@ def test_the_limit_passes_and_one_parameter_more_fails() -> None:
 @pytest.mark.req("EVAL-03")
 def test_a_real_edge_loses_more_than_half_and_a_leak_does_not() -> None:
     data: dict[str, Any] = world(1, edge=0.25)
-    check = shuffled_label_drop(**data, seed=1)
+    check = shuffled_label_drop(LabelledRows(**data), seed=1)
     assert check.passed
     assert isinstance(check.value, float)
     assert check.value > 0.9
@@ -142,13 +143,13 @@ def test_a_real_edge_loses_more_than_half_and_a_leak_does_not() -> None:
     def leaky(forecasts: np.ndarray, returns: np.ndarray) -> np.ndarray:
         return np.abs(forecasts * returns[:, None])
 
-    caught = shuffled_label_drop(**data, seed=1, score=leaky)
+    caught = shuffled_label_drop(LabelledRows(**data), seed=1, score=leaky)
     assert caught.passed is False
     assert caught.threshold == "> 50%"
 
 
 @pytest.mark.req("EVAL-03")
 def test_without_an_edge_there_is_nothing_to_lose() -> None:
-    found = [shuffled_label_drop(**world(seed), seed=seed) for seed in range(6)]
+    found = [shuffled_label_drop(LabelledRows(**world(seed)), seed=seed) for seed in range(6)]
     assert all(check.passed is not False for check in found)
     assert any(check.note.startswith("no edge to lose") for check in found if check.passed is None)

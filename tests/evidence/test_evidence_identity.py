@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.signal import lfilter
 
 from karat.core import InputError
 from karat.evidence import (
@@ -158,6 +160,41 @@ def test_a_regime_column_is_finite_varies_and_says_nothing_of_names() -> None:
     assert check.note.startswith("gone is not finite; wild is not finite; still is constant; named tells 0.0")
     assert identity_check({"named": wrong["named"]}, CODE, TS, seed=1).passed  # 0.1 bit would let it through
     assert regime_check({}, CODE, TS, seed=1).note == "not evaluable: the study has none"
+
+
+@pytest.mark.req("QUAL-21")
+@pytest.mark.parametrize("instruments", [4, 8, 20])
+def test_labels_refitted_on_their_own_past_are_no_alarm_and_a_name_among_them_is(instruments: int) -> None:
+    """Same law for all: what persists is chance. Blocks by tau alarmed in 10 % (3, 10) and 35 % (40) of such panels."""
+    code, ts = np.repeat(np.arange(instruments), REFITTED), np.tile(np.arange(REFITTED), instruments)
+    alarms, caught = 0, 0
+    for seed in range(6):
+        rng = np.random.default_rng(1000 * instruments + seed)
+        clean = np.concatenate([refitted(rng) for _ in range(instruments)])
+        named = rng.random(len(clean)) < 0.6
+        coded = np.where(named & np.isfinite(clean), code % 3, clean)
+        alarms += regime_check({"regime": clean}, code, ts, seed=seed).passed is not True
+        caught += regime_check({"regime": coded}, code, ts, seed=seed).passed is False
+    assert alarms <= 1
+    assert caught == 6
+
+
+REFITTED = 1500
+
+
+def refitted(rng: np.random.Generator) -> np.ndarray:
+    """Bands of volatility over 20 bars, 0.5 and 0.9 quantiles of the instrument's own past, refitted every 252 rows.
+
+    The log of volatility is AR(1), 0.97 a bar, deviation 0.6.
+    """
+    level = lfilter([1.0], [1.0, -0.97], rng.normal(0.0, 0.6 * np.sqrt(1 - 0.97**2), REFITTED + 200))[200:]
+    moved = np.exp(level) * rng.normal(size=REFITTED)
+    spread = np.append(np.full(19, np.nan), sliding_window_view(moved, 20).std(axis=1))
+    labels = np.full(REFITTED, np.nan)
+    for start in range(504, REFITTED, 252):
+        edges = np.nanquantile(spread[:start], (0.5, 0.9))
+        labels[start : start + 252] = np.searchsorted(edges, spread[start : start + 252])
+    return labels
 
 
 def test_names_and_market_wide_columns_say_nothing() -> None:

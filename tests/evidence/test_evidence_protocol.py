@@ -235,7 +235,7 @@ SMALL = np.random.default_rng(1).normal(size=(600, 2))
         (lambda: stratify_by(np.ones(2), {}), "keys: got 'none'; allowed: one or more, e.g. instrument, horizon, reg"),
         (lambda: compare_strata(np.ones(2), np.ones(3), {}), r"baseline_loss: got 'shape \(3,\)'; allowed: \(2,\)"),
         (lambda: circular_block_length(AR, 0), "horizon_bars: got 0; allowed: 1 or more"),
-        (lambda: circular_interval(np.ones(1), np.mean, seed=1), "series: got '1 finite values'; allowed: two or more"),
+        (lambda: circular_interval(np.ones(1), np.mean, seed=1), "series: got '1 finite value'; allowed: two or more"),
         (lambda: circular_interval(AR, np.mean, level=1.0, seed=1), "level: got 1.0; allowed: between 0 and 1"),
         (lambda: circular_interval(AR, np.mean, draws=0, seed=1), "draws: got 0; allowed: 1 or more"),
     ],

@@ -1,8 +1,9 @@
-"""Panels for the feature tests, and the door to the plain oracles."""
+"""Panels for the feature tests, and the door to the plain oracles and to scripts beside the golden files."""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -17,8 +18,11 @@ PROVENANCE = Provenance("test", "made up", "CC0")
 
 
 def oracle(name: str) -> ModuleType:
-    path = Path(__file__).parents[1] / "oracles" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
+    return loaded(Path(__file__).parents[1] / "oracles" / f"{name}.py")
+
+
+def loaded(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -49,6 +53,14 @@ def bars(n: int, *, seed: int = 1, instrument: str = "A.XNYS") -> pl.DataFrame:
             "index": 3000 * close**0.6 * np.exp(np.cumsum(generator(seed, "index").normal(0, 0.008, n))),
         }
     )
+
+
+def by_hand(**columns: Sequence[float] | np.ndarray) -> Panel:
+    """One instrument's panel of the columns given, a day a value."""
+    n = len(next(iter(columns.values())))
+    ts = np.arange(1, n + 1, dtype=np.int64) * NS_PER_DAY
+    frame = pl.DataFrame({"ts": ts, "known_at": ts, "instrument": ["A.XNYS"] * n, **columns})
+    return Panel(frame, "XNYS", PROVENANCE)
 
 
 def panel(n: int = 200, *, instruments: tuple[str, ...] = ("A.XNYS",), columns: tuple[str, ...] | None = None) -> Panel:

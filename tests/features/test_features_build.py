@@ -10,9 +10,10 @@ import pytest
 from features_factory import PROVENANCE, bars, panel
 
 from karat.core import NS_PER_DAY, DataError, InputError
-from karat.data import KEYS, Panel
+from karat.data import KEYS, Panel, blocks
 from karat.features import FEATURES, FeatureSpec, build, numeric_only, table
-from karat.features._rows import blocks
+from karat.features._graph import column
+from karat.features._talib import talib
 
 EVERYTHING = ["base25", "vix8", "signal"]
 
@@ -64,6 +65,19 @@ def test_a_value_that_is_not_finite_becomes_nan() -> None:
     np.testing.assert_array_equal(got, [np.nan, -1.0, np.nan, 0.5, 0.0])
 
 
+def test_a_value_asked_for_twice_or_read_by_another_is_the_same_everywhere() -> None:
+    """An expression lies where the first feature of it is wanted; others of it, columns and TA-Lib's are copied."""
+    close, high = column("close"), column("high")
+    over = high / (close - 2.0)  # infinite where the close is 2
+    asked = {"once": over, "again": over, "next": over * 0.5, "bare": close, "mean": talib("SMA", close, w=2)}
+    specs = [replace(custom(expression), name=name, inputs=("high", "close")) for name, expression in asked.items()]
+    frame = bars(4).with_columns(close=pl.Series([1.0, 2.0, 4.0, 3.0]), high=pl.Series([4.0, 4.0, 4.0, 5.0]))
+    made = build(Panel(frame, "XNYS", PROVENANCE), specs).frame
+    expected = {"once": [-4.0, np.nan, 2.0, 5.0], "next": [-2.0, np.nan, 1.0, 2.5], "bare": [1.0, 2.0, 4.0, 3.0]}
+    for name, values in {**expected, "again": expected["once"], "mean": [np.nan, 1.5, 3.0, 3.5]}.items():
+        np.testing.assert_array_equal(made[name], values, err_msg=name)
+
+
 def test_a_lag_shifts_the_value_to_later_rows() -> None:
     made = build(panel(6), [custom(lambda columns: columns["close"], lag=2)]).frame["mine"].to_numpy()
     np.testing.assert_array_equal(made, [np.nan, np.nan, *panel(6).frame["close"].to_list()[:4]])
@@ -76,13 +90,14 @@ def test_a_compute_of_the_wrong_shape_is_refused() -> None:
 
 def test_known_at_running_back_is_refused() -> None:
     frame = bars(5).with_columns(known_at=pl.col("ts") + pl.Series([0, 9, 0, 0, 0]) * NS_PER_DAY)
-    with pytest.raises(DataError, match=r"known_at never runs back within an instrument' is broken at A.XNYS@2592"):
+    told = r"panel: got '\d+ after \d+'; rule 'known_at never runs back within an instrument' is broken at A.XNYS@2592"
+    with pytest.raises(DataError, match=told):
         build(Panel(frame, "XNYS", PROVENANCE), ["ret_1"])
 
 
 def test_no_rows_no_features() -> None:
     empty = panel(5).frame.clear()
-    assert blocks(empty) == []
+    assert blocks(empty) == ()
     made_of = Panel(empty, "XNYS", PROVENANCE)
     made = build(made_of, ["ret_1"])
     assert made.frame.columns == [*KEYS, "ret_1"]
@@ -124,7 +139,8 @@ def test_a_table_needs_a_close() -> None:
 
 def test_a_table_refuses_features_of_other_rows() -> None:
     message = (
-        "features: got 'invalid data'; rule 'same rows as the panel' is broken; build the features from this panel"
+        "features: got '31 rows beside 30 rows of the panel'; rule 'same ts, known_at and instrument as the panel' is "
+        "broken; build the features from this panel"
     )
     with pytest.raises(DataError, match=message):
         table(panel(30), build(panel(31), ["ret_1"]))

@@ -95,16 +95,33 @@ def test_a_state_is_bytes_and_goes_on_elsewhere() -> None:
 
 def test_a_state_of_other_definitions_is_refused() -> None:
     state = OnlineFeatures("a20").state()
-    message = "state: got 'invalid data'; rule 'made by the same definitions' is broken"
-    for other in (OnlineFeatures(["ret_1"]), OnlineFeatures(["a20", "-ret_1"])):
-        with pytest.raises(DataError, match=message):
-            other.restore(state)
-    with pytest.raises(DataError, match=message):
+    seen = rf"state: got '{len(state):,} bytes with the mark {state.hex()[:12]}'; rule 'made by the same definitions "
+    for other, what in ((["ret_1"], "1 feature"), (["a20", "-ret_1"], "19 features")):
+        with pytest.raises(DataError, match=rf"{seen}of {what}, mark [0-9a-f]{{12}}' is broken; restore it"):
+            OnlineFeatures(other).restore(state)
+    cut = rf"state: got '{len(state) - 8:,} bytes'; rule 'a state has {len(state):,} bytes' is broken; store all that"
+    with pytest.raises(DataError, match=cut):
         OnlineFeatures("a20").restore(state[:-8])
+    with pytest.raises(
+        DataError, match="state: got '0 bytes with the mark '; rule 'made by the same definitions of 20 features"
+    ):
+        OnlineFeatures("a20").restore(b"")
+    with pytest.raises(InputError, match=r"state: got 'str'; allowed: the bytes that state\(\) returned"):
+        OnlineFeatures("a20").restore("state")  # type: ignore[arg-type]
+
+
+def test_a_bar_of_another_shape_or_of_words_is_refused() -> None:
+    live = OnlineFeatures(["close_location"])
+    with pytest.raises(InputError, match=r"bar: got 'shape \(1,\)'; allowed: \(3,\): high, low, close"):
+        live.update(np.ones(1))
+    with pytest.raises(InputError, match=r"bar.high: got '1.5x'; allowed: a number, NaN where it is missing"):
+        live.update({"close": 1.0, "high": "1.5x", "low": 1.0})  # type: ignore[dict-item]
 
 
 def test_a_bar_without_a_column_is_refused() -> None:
-    with pytest.raises(InputError, match=r"bar: got \['open'\]; close is missing; allowed: close"):
+    with pytest.raises(
+        InputError, match=r"bar: got \['open'\]; close is missing; allowed: close; join .* \(close: csv, parq"
+    ):
         OnlineFeatures(["ret_1"]).update({"open": 1.0})
 
 

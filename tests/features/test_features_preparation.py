@@ -97,6 +97,20 @@ def test_planted_faults_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert moved_by_company(made) > N / 2
 
 
+@pytest.mark.req("FEAT-14", "FEAT-45")
+@pytest.mark.parametrize("selector", [name for name in SELECTORS if name != "none"])
+def test_a_selector_that_sees_later_rows_is_found(selector: str) -> None:
+    """The planted fault: the scaler learns from Train, the selector from every row of the table."""
+
+    def whole(train: Train) -> Preparation:
+        scaled = SCALERS["robust"].fit(train.features)
+        seen = SCALERS["robust"].apply(train.table.features, scaled)
+        ahead = seen[:, 0] + np.where(np.arange(len(seen)) < CUT, 0.0, 5.0 * seen[:, 6] + 5.0 * seen[:, 7])
+        return Preparation("robust", selector, scaled, *SELECTORS[selector].fit(seen, ahead, 2))
+
+    assert moved_by_the_future(whole, Preparation.apply) > CUT / 2
+
+
 @EVERY
 def test_what_was_stored_does_the_same_and_nothing_is_missing(scaler: str, selector: str) -> None:
     x, _ = world(2)

@@ -8,33 +8,35 @@ import numpy as np
 import polars as pl
 import pytest
 import talib
-from features_factory import GOLDEN, PROVENANCE, bars, oracle, panel
+from features_factory import GOLDEN, PROVENANCE, bars, by_hand, oracle, panel
 
-from karat.core import NS_PER_DAY, generator
+from karat.core import generator
 from karat.data import Panel
 from karat.features import FEATURES, TIERS, FeatureSpec, build
-from karat.features._complexity import block_mean, dfa, hurst, permutation_entropy
+from karat.features._complexity import block_mean, dfa, hjorth, hurst, permutation_entropy
 from karat.features._expressions import calendar, fluctuation, log
 from karat.features._graph import Node, column
-from karat.features._liquidity import amihud, corwin_schultz_pair, roll
+from karat.features._liquidity import abdi_ranaldo, amihud, corwin_schultz_pair, roll
 from karat.features._spectral import DAUBECHIES_4, HAAR, wavelet
-from karat.features._volatility import garman_klass, parkinson, rogers_satchell, yang_zhang
+from karat.features._volatility import downside_share, garman_klass, jump_share, parkinson, rogers_satchell, yang_zhang
 
 OHLC = ("open", "high", "low", "close")
 
 
 def value(made: Node, **columns: np.ndarray) -> np.ndarray:
     """Compute an expression of hand-made columns."""
-    n = len(next(iter(columns.values())))
-    ts = np.arange(1, n + 1, dtype=np.int64) * NS_PER_DAY
-    frame = pl.DataFrame({"ts": ts, "known_at": ts, "instrument": ["A.XNYS"] * n, **columns})
     spec = FeatureSpec("mine", tuple(columns), 0, "custom", "price", "test", "test", made)
-    return build(Panel(frame, "XNYS", PROVENANCE), [spec]).frame["mine"].to_numpy()
+    return build(by_hand(**columns), [spec]).frame["mine"].to_numpy()
 
 
 @pytest.mark.req("FEAT-13")
-def test_the_indicators_are_talibs() -> None:
-    made_of = panel(1500)
+@pytest.mark.parametrize("flat", [False, True])
+def test_the_indicators_are_talibs(flat: bool) -> None:
+    frame, row = bars(1500), pl.int_range(pl.len())
+    if flat:
+        still = (row < 50) | row.is_between(300, 399)
+        frame = frame.with_columns([pl.when(still).then(50.0).otherwise(name).alias(name) for name in OHLC])
+    made_of = Panel(frame, "XNYS", PROVENANCE)
     h, low, c, v = (made_of.frame[name].to_numpy() for name in (*OHLC[1:], "volume"))
     wanted = (
         talib.SMA(c, 14), talib.EMA(c, 14), talib.RSI(c, 14), *talib.MACD(c, 12, 26, 9), talib.ATR(h, low, c, 14),
@@ -64,6 +66,10 @@ def test_alpha158_equals_its_formulas(ties: bool) -> None:
         rounded = [pl.col(name).round(0).alias(name) for name in OHLC]
         frame = frame.with_columns(rounded).with_columns((pl.col("volume") / 1e5).round(0) * 1e5)
         frame = frame.with_columns(high=pl.max_horizontal(OHLC), low=pl.min_horizontal(OHLC))
+        row = pl.int_range(pl.len())
+        flat, untraded = row.is_between(150, 219), (row % 11 == 7) | row.is_between(270, 276)
+        frame = frame.with_columns([pl.when(flat).then(100.0).otherwise(name).alias(name) for name in OHLC])
+        frame = frame.with_columns(volume=pl.when(untraded).then(0.0).otherwise("volume"))
     made = build(Panel(frame, "XNYS", PROVENANCE), "alpha158").frame
     columns = {name: frame[name].to_numpy() for name in (*OHLC, "volume")}
     plain = oracle("oracle_alpha158")
@@ -107,6 +113,30 @@ def test_corwin_schultz_equals_the_reference(daily: dict[str, np.ndarray]) -> No
     assert np.nanmean(pairs) == pytest.approx(wanted, rel=1e-8)
 
 
+@pytest.mark.req("FEAT-34")
+def test_roll_and_abdi_ranaldo_equal_the_reference(daily: dict[str, np.ndarray]) -> None:
+    """Theirs is Roll's spread of log closes, all rows at once; negative spreads of two days count as none in AR2."""
+    (wanted,) = pl.read_csv(GOLDEN / "lowfreq_spreads_bidaskR.csv").rows(named=True)
+    logs = np.log(daily["close"])
+    moves = value(roll(len(logs) - 2), close=logs) * logs
+    assert moves[-1] == pytest.approx(wanted["ROLL"], rel=1e-8)
+    bars = {name: daily[name] for name in ("high", "low", "close")}
+    assert value(abdi_ranaldo(len(logs) - 1), **bars)[-1] == pytest.approx(wanted["AR2"], rel=1e-8)
+
+
+def test_shares_of_jumps_and_of_falls_equal_the_reference() -> None:
+    """R's bipower variation and semivariance of 78 returns of five minutes over their realised variance."""
+    wanted = json.loads((GOLDEN / "realized_highfrequency_R.json").read_text())
+    returns = pl.read_csv(GOLDEN / "rets_5min.csv")["ret_nojump"].to_numpy()
+    n, whole = len(returns), wanted["ret_nojump.rRVar"]
+    close = 100.0 * np.exp(np.concatenate([[0.0, 0.0], np.cumsum(returns)]))  # a first return of 0 makes the pairs n
+    jumps = 1.0 - wanted["ret_nojump.rBPVar"] / whole
+    assert value(jump_share(n), close=close)[-1] == pytest.approx(jumps, rel=1e-9)
+    falls = wanted["ret_nojump.rSVar_down"] / whole
+    assert value(downside_share(n), close=close)[-1] == pytest.approx(falls, rel=1e-9)
+
+
+@pytest.mark.req("FEAT-18")
 def test_permutation_entropy_equals_the_reference() -> None:
     x = np.array([4.0, 7.0, 9.0, 10.0, 6.0, 11.0, 3.0])
     found = value(permutation_entropy(column("close"), 5), close=x)[-1]
@@ -117,6 +147,9 @@ def test_permutation_entropy_equals_the_reference() -> None:
     assert value(permutation_entropy(column("close"), 2900), close=np.arange(3000.0))[-1] == pytest.approx(
         0.0, abs=1e-12
     )
+    # of a sine of 60 rows the next row nearly always goes on as before: two patterns of six
+    sine = np.sin(2 * np.pi * np.arange(3000) / 60)
+    assert value(permutation_entropy(column("close"), 2900), close=sine)[-1] < np.log(2) / np.log(6) + 0.15
 
 
 def simulated(n: int, per_day: int, sigma: float, night: float, seed: int) -> dict[str, np.ndarray]:
@@ -193,6 +226,32 @@ def test_wavelets_are_orthonormal_and_blind_to_polynomials(scaling: tuple[float,
 
 
 @pytest.mark.req("FEAT-16")
+@pytest.mark.parametrize("scaling", [HAAR, DAUBECHIES_4])
+def test_details_and_the_smooth_give_the_series_back(scaling: tuple[float, ...]) -> None:
+    """Undecimated transform on a circle: each level's details, filtered back, and what is left add up to the series."""
+    x = generator(6, "series").normal(size=256)
+
+    def turned(taps: tuple[float, ...]) -> np.ndarray:
+        return np.fft.fft(taps, len(x))
+
+    details = {level: np.fft.ifft(np.fft.fft(x) * turned(wavelet(scaling, level))).real for level in range(1, 5)}
+    # the weights are those of causal rows: each detail is a sum over this row and earlier ones of the circle
+    by_hand = sum(weight * x[200 - k] for k, weight in enumerate(wavelet(scaling, 3)))
+    assert details[3][200] == pytest.approx(by_hand)
+    back = sum(
+        np.fft.ifft(np.fft.fft(details[level]) * np.conj(turned(wavelet(scaling, level)))).real for level in details
+    )
+    smooth = np.ones(len(x), dtype=complex)
+    for level in range(4):
+        stretched = np.zeros(len(x))
+        for k, tap in enumerate(scaling):
+            stretched[(k * 2**level) % len(x)] += tap / np.sqrt(2.0)
+        smooth *= np.fft.fft(stretched)
+    back = back + np.fft.ifft(np.fft.fft(x) * np.abs(smooth) ** 2).real
+    np.testing.assert_allclose(back, x, atol=1e-12)
+
+
+@pytest.mark.req("FEAT-16")
 def test_wavelet_energies_of_white_noise_add_up() -> None:
     """Undecimated details of white noise hold 1/2, 1/4, 1/8 ... of its variance."""
     frame = bars(6000).with_columns(close=np.exp(np.cumsum(generator(4, "white").normal(0, 0.01, 6000)) * 1.0))
@@ -242,6 +301,22 @@ def test_permutation_entropy_of_a_series_equals_antropys(white: np.ndarray) -> N
     wanted = json.loads((GOLDEN / "complexity_expected.json").read_text())
     found = value(permutation_entropy(column("close"), len(white) - 2), close=white)[-1]
     assert found == pytest.approx(wanted["white.antropy_perm_entropy_order3_delay1_norm"], rel=1e-9)
+
+
+@pytest.mark.req("FEAT-15")
+def test_complexity_of_a_series_equals_antropys(white: np.ndarray) -> None:
+    """Theirs takes differences of the whole series only, one and two fewer than rows: hence the tolerance."""
+    wanted = json.loads((GOLDEN / "complexity_expected.json").read_text())["white.antropy_hjorth"][1]
+    prices = np.exp(np.concatenate([[0.0], np.cumsum(white)]) * 0.01)
+    assert value(hjorth(len(white) - 2), close=prices)[-1] == pytest.approx(wanted, rel=1e-3)
+
+
+@pytest.mark.req("FEAT-17")
+def test_the_exponent_of_brown72_is_the_published_one() -> None:
+    """A series with the exponent 0.72 (Peters 1994), as nolds has it: blocks from 8 rows on, without a correction."""
+    series = np.loadtxt(GOLDEN / "nolds_brown72.csv")
+    assert len(series) == 1024
+    assert value(hurst(column("close"), len(series)), close=series)[-1] == pytest.approx(0.72, abs=0.01)
 
 
 @pytest.mark.req("FEAT-17")

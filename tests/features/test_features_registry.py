@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import polars as pl
@@ -12,9 +14,10 @@ from features_factory import PROVENANCE, bars, panel
 import karat.features as door
 from karat.core import InputError
 from karat.data import Panel
-from karat.features import FEATURES, TIERS, FeatureSpec, build, dictionary_markdown, required_columns, resolve
+from karat.features import FEATURES, TIERS, FeatureSpec, build, dictionary_pages, required_columns, resolve
 from karat.features._registry import keyed
 
+ROOT = Path(__file__).parents[2]
 VIX8 = ("close", "sma_10", "sma_20", "percentile_60d", "zscore_20d", "regime", "change_1d", "change_5d")
 CLOSES_ONLY = (
     *("ret_1", "ret_5", "ret_20", "sma_ratio_10", "sma_ratio_50", "ema_ratio_12_26", "macd_hist", "rsi_14"),
@@ -37,8 +40,9 @@ def spec(name: str = "mine", **changes: object) -> FeatureSpec:
 
 
 def test_public_names_are_sorted_and_complete() -> None:
-    public = [name for name in vars(door) if not name.startswith("_") and name not in ("annotations",)]
-    assert set(door.__all__) <= set(public)
+    assert all(hasattr(door, name) for name in door.__all__)
+    with pytest.raises(AttributeError, match=r"'karat.features' has no attribute 'nothing'; it offers .*TIERS"):
+        door.nothing  # noqa: B018
     assert len(set(door.__all__)) == len(door.__all__)
 
 
@@ -97,7 +101,8 @@ def test_closes_only_leaves_out_what_needs_more_and_says_why() -> None:
     specs, absent = resolve("a20", panel(columns=("close",)))
     assert tuple(item.name for item in specs) == CLOSES_ONLY
     assert set(absent) == set(TIERS["a20"]) - set(CLOSES_ONLY)
-    assert absent["mfi_14"] == "needs high, low, volume; the panel has close"
+    held = "csv, parquet, sqlite, synthetic, or bundled with dataset nasdaq or sp500"
+    assert absent["mfi_14"] == f"needs high, low, volume; the panel has close; high, low, volume: {held}"
 
 
 @pytest.mark.parametrize("hole", [float("nan"), None, 0.0])
@@ -130,7 +135,10 @@ def test_an_empty_selection_is_refused(selection: list[str]) -> None:
 
 
 def test_a_panel_that_serves_nothing_is_refused() -> None:
-    why = "the panel can serve none of them, for example vix_close: needs vix; the panel has close; join a source"
+    why = (
+        "the panel can serve none of them, for example vix_close: needs vix; "
+        r"the panel has close; vix: in a study joins: .*name: vix\}\]; in Python asof_join; join a source"
+    )
     with pytest.raises(InputError, match=why):
         build(panel(columns=("close",)), "vix8")
     misspelt = panel(columns=("close",))
@@ -153,7 +161,7 @@ def test_a_taken_name_is_refused() -> None:
     with pytest.raises(InputError, match=r"feature.name: got 'mine'; the name is taken"):
         build(panel(), [spec("mine"), spec("mine")])
     with pytest.raises(InputError, match=message):
-        keyed(FEATURES["ret_1"], spec("ret_1"))
+        keyed("feature", FEATURES["ret_1"], spec("ret_1"))
     assert build(panel(), [FEATURES["gap"], "gap"]).names == ("gap",)
 
 
@@ -178,18 +186,51 @@ def test_a_wrong_spec_is_refused(changes: dict[str, object], message: str) -> No
         spec(**changes)  # type: ignore[arg-type]
 
 
+def features_doc() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("features_doc", ROOT / "tools" / "features_doc.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.mark.req("DATA-13")
 def test_the_data_dictionary_is_up_to_date() -> None:
-    page = Path(__file__).parents[2] / "docs" / "reference" / "features.md"
-    assert page.read_text(encoding="utf-8") == dictionary_markdown()
+    assert features_doc().stale() == []
+
+
+def test_a_page_that_is_missing_changed_or_left_over_is_stale(tmp_path: Path) -> None:
+    tool = features_doc()
+    tool.write(tmp_path)
+    assert tool.stale(tmp_path) == []
+    (tmp_path / "features-price.md").write_text("changed")
+    (tmp_path / "features-vix.md").unlink()
+    (tmp_path / "features-gone.md").write_text("of a family that is no more")
+    assert tool.stale(tmp_path) == ["features-gone.md", "features-price.md", "features-vix.md"]
+    tool.write(tmp_path)
+    assert tool.stale(tmp_path) == []
 
 
 @pytest.mark.req("DATA-13")
 def test_the_data_dictionary_names_every_feature_and_tier() -> None:
-    text = dictionary_markdown()
-    assert all(f"| `{name}` |" in text for name in (*FEATURES, *TIERS))
+    pages = dictionary_pages()
+    for spec in FEATURES.values():
+        assert f"| `{spec.name}` |" in pages[f"features-{spec.category}.md"]
+    assert all(f"| `{name}` |" in pages["features.md"] for name in TIERS)
     assert len(CLOSES_ONLY) == 11
-    assert "eleven of the twenty" in text
+    assert "eleven of the twenty" in pages["features.md"]
+
+
+@pytest.mark.req("DATA-13")
+def test_every_page_of_the_data_dictionary_is_linked_and_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for name, text in dictionary_pages().items():
+        assert f"reference/{name}\n" in navigation
+        assert name == "features.md" or f"]({name})" in dictionary_pages()["features.md"]
+        assert len(text.splitlines()) < 200
+        columns = "| name | tier | inputs | warm-up | unit | formula | source | NaN |"
+        assert name == "features.md" or columns in text
 
 
 @pytest.mark.req("FEAT-01")

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from features_factory import PROVENANCE, bars
+from features_factory import PROVENANCE, bars, by_hand
 
 from karat.core import NS_PER_DAY, NS_PER_SECOND
 from karat.data import Panel
@@ -16,10 +16,7 @@ from karat.market import Listing, RulesEngine, check_luld_bands, check_ssr_trigg
 
 
 def daily(lows: list[float], closes: list[float], highs: list[float] | None = None) -> Panel:
-    n = len(closes)
-    ts = np.arange(20_000, 20_000 + n, dtype=np.int64) * NS_PER_DAY
-    columns = {"ts": ts, "known_at": ts, "instrument": ["A.XNYS"] * n, "low": lows, "close": closes}
-    return Panel(pl.DataFrame(columns | {"high": highs or closes}), "XNYS", PROVENANCE)
+    return by_hand(low=lows, close=closes, high=highs or closes)
 
 
 @pytest.mark.req("FEAT-10")

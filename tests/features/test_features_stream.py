@@ -39,3 +39,16 @@ def test_a_wrong_type_or_file_is_refused(tmp_path: Path) -> None:
     panel(30).frame.drop("known_at").write_parquet(source)
     with pytest.raises(InputError, match="known_at is missing"):
         build_files(source, tmp_path / "out", "a20")
+
+
+def test_a_file_that_serves_no_feature_is_refused_as_a_panel_is(tmp_path: Path) -> None:
+    source = tmp_path / "bars.parquet"
+    panel(30, columns=("close",)).frame.write_parquet(source)
+    why = (
+        r"bars\.parquet can serve none of them, for example vix_close: needs vix; the panel has close; .*join a source"
+    )
+    with pytest.raises(InputError, match=why):
+        build_files(source, tmp_path / "out", "vix8")
+    panel(30, columns=("close",)).frame.rename({"close": "vixx"}).write_parquet(source)
+    with pytest.raises(InputError, match=r"did you mean the column 'vixx'\? rename it with columns: \{vixx: vix\}"):
+        build_files(source, tmp_path / "out", "vix8")

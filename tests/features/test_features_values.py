@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import talib
-from features_factory import GOLDEN, PROVENANCE, bars, oracle, panel
+from features_factory import GOLDEN, PROVENANCE, bars, by_hand, oracle, panel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,10 +24,7 @@ def column(made_of: Panel, name: str) -> np.ndarray:
 
 def series(name: str, **columns: list[float]) -> np.ndarray:
     """Compute one feature of short hand-made columns."""
-    n = len(next(iter(columns.values())))
-    ts = np.arange(1, n + 1, dtype=np.int64) * NS_PER_DAY
-    frame = pl.DataFrame({"ts": ts, "known_at": ts, "instrument": ["A.XNYS"] * n, **columns})
-    return column(Panel(frame, "XNYS", PROVENANCE), name)
+    return column(by_hand(**columns), name)
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +139,14 @@ def test_a_flat_market_gives_the_neutral_value(name: str, neutral: float) -> Non
     flat = [50.0] * 60
     got = series(name, open=flat, high=flat, low=flat, close=flat, volume=[1e6] * 60)
     np.testing.assert_allclose(got[FEATURES[name].warm_up :], neutral, atol=1e-9)
+
+
+@pytest.mark.parametrize("w", [7, 14, 28, 60])
+def test_strength_of_a_flat_market_is_talibs_and_stated(w: int) -> None:
+    close = [50.0] * 150 + [51.0, 50.0] * 20 + [50.0] * 100
+    np.testing.assert_allclose(series(f"rsi_{w}", close=close), talib.RSI(np.array(close), w), rtol=0, atol=1e-9)
+    assert series(f"rsi_{w}", close=close)[149] == 0.0
+    assert FEATURES[f"rsi_{w}"].formula.endswith("0 where flat")
 
 
 def test_zero_volume_in_a_window_gives_the_neutral_value() -> None:

@@ -171,6 +171,32 @@ def test_2_a_kernel_that_takes_memory_does_not_compile(package: Path) -> None:
 # Kernels.
 
 
+def test_a_bound_call_reads_numbers_once_and_arrays_each_time(package: Path) -> None:
+    (package / "_caller.py").write_text(
+        "from planted._jit import exported\n\n\n@exported('f8(f8[:, ::1], int64, f8, f8[::1])')\n"
+        "def caller(x, n, p, out):\n    out[0] = x[1, 1] + 10.0 * n + 100.0 * p + 1000.0 * x.shape[1]\n    return p\n"
+    )
+    code = (
+        "import sys, numpy as np; from planted._caller import caller; from planted._jit import bound; "
+        "x, out = np.arange(6.0).reshape(2, 3), np.zeros(1); call = bound(caller, x, 7, GIVEN, out); first = call(); "
+        "before = out[0]; x[1, 1] += 0.25; call(); sys.stdout.write(f'{first} {before} {out[0]}')"
+    )
+    assert _fresh(code.replace("GIVEN", "0.5")) == "0.5 3124.0 3124.25"
+    assert _fresh(code.replace("GIVEN", "2")) == "2.0 3274.0 3274.25"  # a whole number where a float is due
+
+
+@compiled_only
+def test_a_bound_call_keeps_its_arrays_alive() -> None:
+    from karat.kernels._checks_jit import not_later  # exported
+    from karat.kernels.features._execute import held  # for other kernels
+
+    for kernel, array, more in ((not_later, np.array([1, 2, 2]), ()), (held, np.arange(3.0), (1, 0))):
+        before = sys.getrefcount(array)
+        call = _jit.bound(kernel, array, *more)
+        assert sys.getrefcount(array) > before
+        assert call() == 1
+
+
 def test_numba_calls_a_kernel_by_its_symbol(package: Path) -> None:
     code = RUN + "import numba; twice = numba.njit(lambda x: 2.0 * caller(x)); sys.stdout.write(str(twice(1.0)))"
     assert _fresh(code) == "40.0"
@@ -190,10 +216,15 @@ def test_an_array_of_another_type_shape_or_order_is_refused() -> None:
     from karat.kernels._checks_jit import not_between, not_later
 
     assert not_later(np.array([1, 2, 2])) == 1
-    for bad in (np.zeros(3), np.zeros((2, 2), dtype=np.int64), np.zeros(9, dtype=np.int64)[::2]):
-        with pytest.raises(TypeError, match=r"_checks_jit\.not_later: got an array of .*; allowed: int64\[::1\]"):
+    for bad, seen in (
+        (np.zeros(3), "float64 of 1 dimension, C order True"),
+        (np.zeros((2, 2), dtype=np.int64), "int64 of 2 dimensions, C order True"),
+        (np.zeros(9, dtype=np.int64)[::2], "int64 of 1 dimension, C order False"),
+    ):
+        told = rf"_checks_jit\.not_later: got an array of {seen}; allowed: int64\[::1\]"
+        with pytest.raises(TypeError, match=told):
             not_later(bad)
-    with pytest.raises(TypeError, match=r"_checks_jit\.not_between: got 1 arguments; allowed: 2"):
+    with pytest.raises(TypeError, match=r"_checks_jit\.not_between: got 1 argument; allowed: 2"):
         not_between(np.zeros(3))
 
 
@@ -269,3 +300,16 @@ def test_a_bundle_compiles_cold_within_the_budget(bundle: str, tmp_path: Path) -
         "_bundle.library(sys.argv[1], _jit.BUNDLES[sys.argv[1]]); sys.stdout.write(str(time.perf_counter() - s))"
     ).replace("sys.argv[1]", repr(bundle))
     assert float(_fresh(code, KARAT_CACHE=str(tmp_path))) < 60.0  # 9 s alone for the largest; the machine is shared
+
+
+def test_a_compilation_is_announced_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = _bundle.Bundle(b"code", ("a",), ())
+    monkeypatch.setenv("KARAT_CACHE", str(tmp_path))
+    monkeypatch.setattr(
+        _build, "build", lambda roots: caplog.messages == ["compiling the kernels of runs_jit, once"] and made
+    )
+    with caplog.at_level("INFO", logger="karat.kernels"):
+        assert _bundle._compiled("karat.kernels._runs_jit", (), "key") is made
+    assert caplog.messages == ["compiling the kernels of runs_jit, once"]

@@ -180,7 +180,9 @@ def test_an_unknown_horizon_and_a_missing_close_are_refused() -> None:
 def test_a_price_that_is_missing_or_not_positive_stops(bad: float | None, column: str) -> None:
     frame = panel(CLOSES, opens=OPENS).frame
     hole = pl.when(pl.int_range(pl.len()) == 3).then(pl.lit(bad, dtype=pl.Float64)).otherwise(column).alias(column)
-    message = rf"rule '{column} is a positive number' is broken at A\.XNYS@{frame['ts'][3]}; drop the rows or repair"
+    message = (
+        rf"panel: got {bad}; rule '{column} is a positive number' is broken at A\.XNYS@{frame['ts'][3]}; drop the "
+    )
     with pytest.raises(DataError, match=message):
         make_labels(Panel(frame.with_columns(hole), "XNYS", PROVENANCE), "1d")
 

@@ -201,12 +201,12 @@ def test_too_little_data_says_what_is_enough(horizon: int, select: int, test: in
 @pytest.mark.parametrize(
     ("splitter", "seen"),
     [
-        (WalkForward(1, 2, None, 0.01, valid_bars=5, min_train_bars=5), "the Test period has 1 bars for 2 test_folds"),
-        (WalkForward(1, 1, None, 0.2, valid_bars=90, min_train_bars=5), "75 bars are left for Valid, 90 are needed"),
-        (WalkForward(1, 1, None, 0.2, valid_bars=60, min_train_bars=50), "10 bars are left for Train, 50 are needed"),
+        (WalkForward(1, 2, None, 0.01, valid_bars=5, min_train_bars=5), "the Test period has 1 bar for 2 test_folds"),
+        (WalkForward(1, 1, None, 0.2, valid_bars=90, min_train_bars=5), "Valid has 75 bars left and needs 90"),
+        (WalkForward(1, 1, None, 0.2, valid_bars=60, min_train_bars=50), "Train has 10 bars left and needs 50"),
         (
             WalkForward(1, 1, test_start=dt.date(1970, 3, 1), valid_bars=60, min_train_bars=50),
-            "54 bars are left for Valid, 60 are needed; 125 labelled bars would be enough, 124 of them before Test",
+            "Valid has 54 bars left and needs 60; 125 labelled bars would be enough, 124 of them before Test",
         ),
     ],
 )
@@ -264,7 +264,7 @@ def test_the_known_defect_differs_and_is_caught() -> None:
     wrong, right = defective(ts, end, 5), PurgedKFold(5).split(ts, ts, end)
     assert sorted(set(wrong[1].train) - set(right[1].train)) == [4, 5, 6, 7]
     problems = check_purged(wrong, ts, end)
-    assert "select fold 1: 4 label span(s) of train overlap valid" in problems
+    assert "select fold 1: train overlaps valid by 4 label spans" in problems
     assert check_purged(right, ts, end) == []
 
 
@@ -370,9 +370,7 @@ def test_chunks_depend_on_the_seed_and_lie_apart() -> None:
 
 
 def test_chunks_of_too_little_say_what_is_enough() -> None:
-    message = (
-        "splits: got '300 labelled bars'; 5 chunks fit; 958 bars would be enough; load more data, or lower chunk_bars"
-    )
+    message = "got '300 labelled bars'; room for 5 chunks; 958 bars would be enough; load more data, or lower chunk"
     with pytest.raises(InputError, match=message):
         ChunkSplitter().split(*rows(300))
     with pytest.raises(InputError, match="purging leaves no Train; 312 bars would be enough"):
@@ -403,7 +401,7 @@ def test_the_stated_size_and_chunk_are_enough(
     if text := enough(10, chunk):
         size = int(text.split(" bars would be enough")[0].split()[-1])
         assert "no Train" not in enough(size, chunk)
-        assert "chunks fit" not in enough(size, chunk)
+        assert "room for" not in enough(size, chunk)
 
 
 def test_chunks_shorter_than_the_purge_say_what_is_enough() -> None:
@@ -420,9 +418,9 @@ def ints(*values: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("fold", "problem"),
     [
-        (Fold(0, "select", ints(0, 1, 2), ints(3, 4)), "select fold 0: 1 label span(s) of train overlap valid"),
-        (Fold(0, "test", ints(0, 1), ints(4, 5), ints(6, 7)), "test fold 0: 1 label span(s) of valid overlap test"),
-        (Fold(0, "test", ints(0, 6), ints(3, 4), ints(7, 8)), "test fold 0: 1 label span(s) of train overlap test"),
+        (Fold(0, "select", ints(0, 1, 2), ints(3, 4)), "select fold 0: train overlaps valid by 1 label span"),
+        (Fold(0, "test", ints(0, 1), ints(4, 5), ints(6, 7)), "test fold 0: valid overlaps test by 1 label span"),
+        (Fold(0, "test", ints(0, 6), ints(3, 4), ints(7, 8)), "test fold 0: train overlaps test by 1 label span"),
         (Fold(0, "select", ints(0, 1), ints(1, 4)), "select fold 0: train and valid share rows"),
         (Fold(0, "select", ints(1, 0), ints(4)), "select fold 0: train rows do not ascend"),
         (Fold(0, "select", ints(), ints(4)), "select fold 0: train is empty"),

@@ -114,7 +114,7 @@ def test_no_row_with_every_feature_is_refused() -> None:
 
 def test_a_part_without_a_complete_row_is_refused() -> None:
     _, table, labels, _ = setup()
-    with pytest.raises(InputError, match="fold: got 'train'; none of the 3 train rows has every feature; drop warm-up"):
+    with pytest.raises(InputError, match="fold: got 'train'; no train row of 3 has every feature; drop warm-up"):
         views(table, labels, Fold(0, "select", np.arange(3), np.arange(40, 50)))
 
 

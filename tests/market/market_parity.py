@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 from market_engine import Engine
 from market_oracle import OracleMarket, first_difference
@@ -23,6 +24,13 @@ STOPS = ((k.PRE_OPEN, k.OPEN), (k.HALTED, k.OPEN), (k.PAUSED, k.OPEN), (k.CANCEL
 STEPS = 20_000
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 SHARE = 20 if JIT_OFF else 1  # plain Python is some hundred times slower: it plays fewer scenarios
+MANY = pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(6, id="a sixth", marks=pytest.mark.slow),
+        pytest.param(1, id="all", marks=[pytest.mark.soak, pytest.mark.timeout(3_600)]),
+    ],
+)
 
 
 def varied(choose: Choose, options: Options) -> Scenario:

@@ -94,7 +94,7 @@ def test_files_are_read_and_named(tmp_path: Path, trades: pl.DataFrame, fitted: 
         (pl.lit(0.0).alias("volume"), "volume and sigma_frac are above 0"),
         (pl.col("ordered_qty") // 1000, "the fills of an order do not exceed it"),
         (pl.lit(0).alias("qty"), "some order is filled"),
-        (pl.lit("1").alias("side"), "columns of numbers hold numbers"),
+        (pl.lit("1").alias("side"), "got {'side': 'String'}; rule 'columns of numbers hold numbers'"),
         (-pl.col("side"), "impact is 0 or more"),
         (pl.col("order") % 10, "the fills of an order do not exceed it"),
     ],
@@ -110,6 +110,7 @@ def test_one_bad_row_is_named(trades: pl.DataFrame) -> None:
     with pytest.raises(DataError) as caught:
         calibrate(planted, latency_table(100), source="planted fault")
     assert caught.value.rows == ["17"]
+    assert caught.value.value == f"'1 of {len(planted)} rows'"
 
 
 def test_too_little_data_and_what_is_missing(trades: pl.DataFrame, tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_too_little_data_and_what_is_missing(trades: pl.DataFrame, tmp_path: Pat
         calibrate(trades, latency_table(29), source="short")
     with pytest.raises(DataError, match="30 or more orders"):
         calibrate(trades.filter(pl.col("order") < 29), latency_table(100), source="short")
-    with pytest.raises(DataError, match="every column is there"):
+    with pytest.raises(DataError, match=r"got \['order', .*'\]; rule 'every column is there' is broken at volume"):
         calibrate(trades.drop("volume"), latency_table(100), source="short")
     with pytest.raises(DataError, match="latency_ns is above 0"):
         calibrate(trades, latency_table(100).select(-pl.col("latency_ns")), source="clock")
@@ -131,7 +132,10 @@ def test_too_little_data_and_what_is_missing(trades: pl.DataFrame, tmp_path: Pat
         calibrate(trades, tmp_path / "none.xlsx", source="kind")
     broken = tmp_path / "broken.parquet"
     broken.write_text("no parquet")
-    with pytest.raises(DataError, match=r"a readable \.parquet file"):
+    with pytest.raises(
+        DataError,
+        match=r"got 'parquet: File out of specification.*'; rule 'a readable \.parquet file' .*; write the file again",
+    ):
         calibrate(trades, broken, source="broken")
 
 

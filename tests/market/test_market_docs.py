@@ -1,11 +1,9 @@
-"""The market's pages say what the code does: their blocks run, their tables are the kernel's."""
+"""The market's pages say what the code does: their tables are the kernel's."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-
-import pytest
 
 from karat.kernels.market import layout
 from karat.kernels.market._orders import ALLOWED
@@ -16,19 +14,6 @@ from karat.market._record import EVENTS, GATEWAY_REASONS
 DOCS = Path(__file__).parents[2] / "docs"
 CONCEPT = (DOCS / "concepts" / "market.md").read_text(encoding="utf-8")
 STATES = ("pending", "waiting", "live", "partial", "filled", "cancelled", "rejected", "expired", "prevented")
-
-
-@pytest.mark.parametrize("name", ["simulate.md", "other-tools.md"])
-def test_the_how_to_runs_and_its_fills_are_those_it_names(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    text = (DOCS / "how-to" / name).read_text(encoding="utf-8")
-    space: dict[str, object] = {"__name__": "page"}
-    found = re.findall(r"```python\n(.*?)```", text, re.S)
-    assert len(found) >= 3
-    for block in found:
-        exec(compile(block, name, "exec"), space)
 
 
 def test_the_table_of_what_a_compiled_strategy_may_call_is_the_module() -> None:

@@ -97,9 +97,7 @@ def test_the_tutorials_example_and_what_closes_it() -> None:
     assert rows == [(1, 10, "buy", 1_000.0, 20.0, ""), (-1, 30, "sell", 1_000.0, 13.0, "liquidation")]
     assert run.money["USD"]["cash"] == 3_000
     assert run.telemetry["forced_fills"] == {"liquidation": 1}
-    assert run.notes[-1] == (
-        "MARGIN: the account was called 1 time(s); 1 fill(s) closed positions without the strategy."
-    )
+    assert run.notes[-1] == ("MARGIN: the account was called 1 time; 1 fill closed positions without the strategy.")
 
 
 def test_half_opens_and_no_more() -> None:

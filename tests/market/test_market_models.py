@@ -85,7 +85,7 @@ REFUSED = [
     (LogNormalLatency, {"sigma": -0.1}, "sigma: got -0.1; allowed: 0 or more"),
     (LogNormalLatency, {"sigm": 0.1}, "did you mean 'sigma'?"),
     (RecordedLatency, {"ts_ns": [2, 1], "latency_ns": [1, 1]}, "ts_ns: times must ascend strictly"),
-    (RecordedLatency, {"ts_ns": [1, 2], "latency_ns": [1]}, "latency_ns: got 1 values; ts_ns has 2"),
+    (RecordedLatency, {"ts_ns": [1, 2], "latency_ns": [1]}, "latency_ns: got 1 value; ts_ns has 2"),
     (RecordedLatency, {"ts_ns": [1], "latency_ns": [-4]}, "latency_ns: got -4; allowed: 0 or more"),
     (BpsSlippage, {"slippage_bps": 1e-6}, "slippage_bps: got 1e-06; allowed: a multiple of 1e-05 bps"),
     (BpsSlippage, {"slippage_bps": 10_000}, "allowed: below 10000"),

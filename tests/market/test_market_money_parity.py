@@ -15,7 +15,7 @@ from market_money_scenarios import financed
 from market_oracle_account import Account
 from market_oracle_broker import Broker
 from market_oracle_types import BARS, DEPTH, ORDERS, QUOTES, Order
-from market_parity import JIT_OFF, SHARE, compiled, difference, oracle
+from market_parity import JIT_OFF, MANY, SHARE, compiled, difference, oracle
 from market_scenarios import Options, Scenario, Seeded
 from test_market_parity import CONSTANT, RANDOM, same_however_driven
 
@@ -37,10 +37,10 @@ def test_both_markets_agree_on_the_account(matcher: int) -> None:
         assert difference(made_of(seed, matcher)) == ""
 
 
-@pytest.mark.slow
+@MANY
 @MATCHERS
-def test_both_markets_agree_on_many_accounts(matcher: int) -> None:
-    for seed in range(300, 4_000):
+def test_both_markets_agree_on_many_accounts(matcher: int, part: int) -> None:
+    for seed in range(300, 300 + 3_700 // part):
         assert difference(made_of(seed, matcher)) == ""
 
 

@@ -24,6 +24,7 @@ from market_oracle_orders import Venue
 from market_oracle_types import BARS, DEPTH, ORDERS, QUOTES, Order
 from market_parity import (
     JIT_OFF,
+    MANY,
     SHARE,
     batch,
     by_hand,
@@ -83,13 +84,13 @@ def test_both_markets_agree(matcher: int) -> None:
         agree(varied(Seeded(seed), Options(matcher=matcher)))
 
 
-@pytest.mark.slow
+@MANY
 @MATCHERS
-def test_both_markets_agree_on_many(matcher: int) -> None:
-    drawn(matcher, 1_000, agree)
-    for seed in range(3_000):
+def test_both_markets_agree_on_many(matcher: int, part: int) -> None:
+    drawn(matcher, 1_000 // part, agree)
+    for seed in range(3_000 // part):
         agree(varied(Seeded(seed), Options(matcher=matcher)))
-    for seed in range(500):
+    for seed in range(500 // part):
         agree(varied(Seeded(seed), Options(matcher=matcher, instruments=1, steps=25, intents=60)))
 
 
@@ -157,11 +158,12 @@ def test_the_way_of_driving_changes_nothing(matcher: int, models: int) -> None:
         same_however_driven(made, seed, **MODELS[models])
 
 
-@pytest.mark.slow
+@MANY
 @MATCHERS
-def test_the_way_of_driving_changes_nothing_on_many(matcher: int) -> None:
-    drawn(matcher, 350, lambda made: same_however_driven(made, len(made.events), **MODELS[len(made.intents) % 5]))
-    for seed in range(350):
+def test_the_way_of_driving_changes_nothing_on_many(matcher: int, part: int) -> None:
+    count = 350 // part
+    drawn(matcher, count, lambda made: same_however_driven(made, len(made.events), **MODELS[len(made.intents) % 5]))
+    for seed in range(count):
         same_however_driven(varied(Seeded(seed), Options(matcher=matcher)), seed, **MODELS[seed % 5])
 
 

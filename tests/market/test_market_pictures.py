@@ -96,7 +96,7 @@ def test_the_picture_shows_equity_fills_costs_and_delays() -> None:
     words = words_of(figure)
     assert "7 buy fills" in words
     assert "6 sell fills" in words
-    assert "13 order(s), each 0 ms" in words
+    assert "13 orders, each 0 ms" in words
     assert "1.30" in words  # slippage: 13 fills of 10 units, a cent each
     buffer = BytesIO()
     figure.savefig(buffer, format="png")

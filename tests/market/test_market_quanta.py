@@ -80,8 +80,8 @@ def test_slippage_moves_the_price_against_the_order_and_is_itemised() -> None:
     ("cash", "note", "held"),
     [
         ("borrow", "Cash was below zero after 2 of 3 bars: interest is not simulated.", 15.0),
-        ("scale", "2 buy(s) were scaled down to the cash there was.", 10.0),
-        ("reject", "2 buy(s) were refused for want of the cash there was.", 0.0),
+        ("scale", "2 buys scaled down to the cash there was.", 10.0),
+        ("reject", "2 buys refused for want of the cash there was.", 0.0),
     ],
 )
 def test_what_happens_without_the_cash_is_chosen_and_noted(cash: str, note: str, held: float) -> None:

@@ -176,7 +176,7 @@ def test_a_recall_buys_the_position_in() -> None:
     assert (-1, "accepted", "recalled") in late
     assert refused(run) == [(4, "recalled")]
     assert not [row for row in late if row[0] == 3]
-    assert run.notes[-1] == "1 fill(s) bought in what a lender had recalled."
+    assert run.notes[-1] == "1 fill bought in what a lender had recalled."
 
 
 def test_a_recall_waits_for_a_market_that_trades() -> None:

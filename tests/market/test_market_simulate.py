@@ -231,7 +231,7 @@ def test_3_missing_prices_are_counted_and_noted() -> None:
     result = one([100.0, 100.0, nan, 100.0], [0.5, 0.1, 0.9, nan])
     assert result.positions[:, 0].tolist() == [0, 5, 5, 5]
     assert result.skipped_orders == 2  # the bar of the fill has no price, then the bar of the sizing
-    assert result.notes == ("2 order(s) had no price when sized or filled and were dropped; positions were kept.",)
+    assert result.notes == ("2 orders dropped without a price when sized or filled; positions were kept.",)
     assert result.last_prices[:, 0].tolist() == [100.0] * 4
     assert result.weights[:, 0].tolist() == [0.0, 0.5, 0.5, 0.5]
 
@@ -269,7 +269,7 @@ def test_3_ruin_stops_trading_and_is_noted() -> None:
         (
             [100.0, 101.0],
             [0.0, 0.5],
-            "every target was decided in the last 1 bar(s), too late to be filled before the data end",
+            "every target was decided in the last 1 bar, too late to be filled before the data end",
         ),
         (
             [100.0, float("nan")],
@@ -299,30 +299,17 @@ def test_rows_and_columns_that_are_not_there_keep_the_position() -> None:
     assert result.fills["decision_ts"].to_list() == prices.ts[[3, 9]].tolist()
 
 
-def test_a_compilation_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    from karat.market import _ready
-
-    built, clock = iter([0, 1, 1, 1, 1, 2]), iter([0, 3_100_000_000, 0, 9_000_000_000, 0, 900_000_000])
-    monkeypatch.setattr(_ready, "bundles_compiled", lambda: next(built))
-    monkeypatch.setattr(_ready, "monotonic_ns", lambda: next(clock))
-    with caplog.at_level("INFO"):
-        one([100.0, 101.0], [0.5, 0.5])
-        assert _ready.ready("slow to load, nothing compiled", lambda: 1) == 1
-        assert _ready.ready("compiled at once", lambda: 2) == 2
-    assert caplog.messages == ["compiled the market kernel in 3.1 s; it is kept on disk for the next run"]
-
-
 @pytest.mark.parametrize(
     ("intents", "message"),
     [
         (
             lambda b: TargetWeights(b.ts[:1] + 1, np.zeros((1, 3))),
-            "intents.ts: got '1997-05-19T00:00:00.000000001Z'; 1 decision(s) at no bar's close; allowed: the ts of the "
+            "intents.ts: got '1997-05-19T00:00:00.000000001Z'; 1 decision at no bar's close; allowed: the ts of the "
             "bars, 1997-05-19T00:00:00Z to 1997-06-27T00:00:00Z",
         ),
         (
             lambda b: TargetWeights(b.ts[-1:] + DAY, np.zeros((1, 3))),
-            "intents.ts: got '1997-06-28T00:00:00Z'; 1 decision(s) at no bar's close; allowed: the ts of the bars, "
+            "intents.ts: got '1997-06-28T00:00:00Z'; 1 decision at no bar's close; allowed: the ts of the bars, "
             "1997-05-19T00:00:00Z to 1997-06-27T00:00:00Z",
         ),
         (
@@ -355,8 +342,8 @@ def test_a_compilation_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.L
         ),
         (
             lambda b: TargetWeights(b.ts[[1, 0]], np.zeros((2, 3))),
-            "intents: got 'invalid data'; rule 'ts strictly increasing' is broken at 1997-05-19T00:00:00Z; sort by ts "
-            "and drop duplicates",
+            "intents: got '1997-05-19T00:00:00Z after 1997-05-20T00:00:00Z'; rule 'ts strictly increasing' is broken "
+            "at 1997-05-19T00:00:00Z; sort by ts and drop duplicates",
         ),
     ],
 )
@@ -373,13 +360,13 @@ def test_wrong_intents_are_refused(intents: Any, message: str) -> None:
         (
             {"close": np.array([[1.0], [0.0]])},
             DataError,
-            "bars.close: got 'invalid data'; rule 'prices are above zero and finite, NaN for no price' is broken at "
+            "bars.close: got 0.0; rule 'prices are above zero and finite, NaN for no price' is broken at "
             "A@1970-01-01T00:00:00.000000002Z; correct or drop them",
         ),
         (
             {"open": np.array([[1.0], [np.inf]])},
             DataError,
-            "bars.open: got 'invalid data'; rule 'prices are above zero and finite, NaN for no price' is broken at "
+            "bars.open: got inf; rule 'prices are above zero and finite, NaN for no price' is broken at "
             "A@1970-01-01T00:00:00.000000002Z; correct or drop them",
         ),
         (
@@ -395,13 +382,14 @@ def test_wrong_intents_are_refused(intents: Any, message: str) -> None:
         (
             {"ts": np.array([2, 2])},
             DataError,
-            "bars: got 'invalid data'; rule 'ts strictly increasing' is broken at 1970-01-01T00:00:00.000000002Z; "
+            "bars: got '1970-01-01T00:00:00.000000002Z after 1970-01-01T00:00:00.000000002Z'; rule 'ts strictly "
+            "increasing' is broken at 1970-01-01T00:00:00.000000002Z; "
             "sort by ts and drop duplicates",
         ),
         (
             {"ts": np.array([], dtype=np.int64), "close": np.ones((0, 1)), "open": None},
             InputError,
-            "bars: got '0 bars of 1 instruments'; allowed: at least one of each",
+            "bars: got '0 bars of 1 instrument'; allowed: at least one of each",
         ),
     ],
 )

@@ -46,8 +46,8 @@ def test_forecasts_equal_those_of_statsmodels() -> None:
 @pytest.mark.parametrize(
     ("returns", "why"),
     [
-        (np.zeros(0), "0 returns that vary, at least 50 are needed"),
-        (np.full(100, 0.01), "100 returns that vary, at least 50 are needed"),
+        (np.zeros(0), "0 returns, fewer than 50"),
+        (np.full(100, 0.01), "the returns do not vary"),
     ],
 )
 def test_too_little_data_is_white_noise(returns: np.ndarray, why: str) -> None:
@@ -113,6 +113,6 @@ def test_momentum_is_forecast_over_the_bars_of_the_label(late: bool, slope: floa
 def test_white_noise_is_noted() -> None:
     train, valid, _ = planted_views(rows=60, width=2)
     assert create("arima").fit(train, valid).notes == (
-        "arima: white noise for A.X: 44 returns that vary, at least 50 are needed",
-        "arima: white noise for B.X: 44 returns that vary, at least 50 are needed",
+        "arima: white noise for A.X: 44 returns, fewer than 50",
+        "arima: white noise for B.X: 44 returns, fewer than 50",
     )

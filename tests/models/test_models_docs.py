@@ -1,35 +1,15 @@
-"""The pages about models: the example keeps the contract, the table names every model and default."""
+"""The pages about models: the page draws the interface, the table names every model and default."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from karat.models import MODELS
 from karat.models._problem import PREPARATION
-from karat.models.contract import ForecasterContract
 
 DOCS = Path(__file__).parents[2] / "docs"
-
-
-def _example() -> dict[str, Any]:
-    text = (DOCS / "how-to" / "add-a-forecaster.md").read_text(encoding="utf-8")
-    space: dict[str, Any] = {}
-    for block in re.findall(r"```python\n(.*?)```", text, flags=re.S):
-        exec(block, space)
-    return space
-
-
-SUITE: ForecasterContract = _example()["TestRollingQuantiles"]()
-
-
-@pytest.mark.req("EXP-08")
-@pytest.mark.parametrize("name", [name for name in dir(SUITE) if name.startswith("test_")])
-def test_the_example_keeps_the_contract(name: str) -> None:
-    getattr(SUITE, name)()
 
 
 @pytest.mark.req("EXP-08")

@@ -45,10 +45,13 @@ def test_a_changed_or_missing_file_is_refused(tmp_path: Path, name: str) -> None
     whole = bytearray(path.read_bytes())
     whole[-2] ^= 1
     path.write_bytes(bytes(whole))
-    with pytest.raises(DataError, match=f"'files equal their recorded SHA-256' is broken at {name}; fit and save"):
+    with pytest.raises(
+        DataError,
+        match=f"model: got '[0-9a-f]{{64}}'; rule 'files equal their recorded SHA-256' is broken at {name}; fit",
+    ):
         load_model(tmp_path)
     path.unlink()
-    with pytest.raises(DataError, match="SHA-256"):
+    with pytest.raises(DataError, match="model: got 'no such file'; rule 'files equal"):
         load_model(tmp_path)
 
 
@@ -56,10 +59,12 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"it has no model.json; give a folder that `save` wrote"):
         load_model(tmp_path)
     (tmp_path / "model.json").write_text("{", encoding="utf-8")
-    with pytest.raises(DataError, match=r"'model.json is JSON' is broken"):
+    with pytest.raises(
+        DataError, match=r"model: got 'Expecting property name.*'; rule 'model.json is JSON' is broken; fit"
+    ):
         load_model(tmp_path)
     (tmp_path / "model.json").write_text(json.dumps({"format": 99}), encoding="utf-8")
-    with pytest.raises(DataError, match=r"'model.json has format 1' is broken"):
+    with pytest.raises(DataError, match=r"model: got 99; rule 'model.json has format 1' is broken; fit"):
         load_model(tmp_path)
 
 
@@ -68,5 +73,5 @@ def test_a_card_cannot_point_outside_its_folder(tmp_path: Path) -> None:
     write_state(tmp_path / "model", {"model": "ewma"}, State(texts={"inner": "x"}))
     card = read_card(tmp_path / "model")
     card["files"] = {"../secret.txt": card["files"]["inner.txt"]}
-    with pytest.raises(DataError, match="SHA-256"):
+    with pytest.raises(DataError, match="model: got 'no such file'; rule 'files equal"):
         read_state(tmp_path / "model", card)

@@ -1,7 +1,7 @@
 """qlib's Alpha158 by its formulas, window by window, over full windows only: loops and numpy's own statistics.
 
 Separately written from karat's engine; names, order and formulas are those of `qlib.contrib.data.loader.Alpha158DL`,
-with the typical price for the volume-weighted one and the latest of equal extremes.
+with the typical price for the volume-weighted one. `tests/golden/features/alpha158` holds what qlib itself gives.
 """
 
 from __future__ import annotations
@@ -23,16 +23,19 @@ def bar(o: float, h: float, low: float, c: float) -> dict[str, float]:
     }  # fmt: skip
 
 
-def last(x: np.ndarray, *, top: bool) -> int:
-    """Place, from 1, of the latest extreme."""
-    reverse = x[::-1]
-    return len(x) - int(np.argmax(reverse) if top else np.argmin(reverse))
-
-
 def correlation(x: np.ndarray, y: np.ndarray) -> float:
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
     return float(np.corrcoef(x, y)[0, 1])
+
+
+def changes(c: np.ndarray, before: np.ndarray, v: np.ndarray, volume_before: np.ndarray) -> float:
+    """Correlation of the changes of price and volume after a bar that had volume, NaN where one deviates by 2e-5."""
+    kept = volume_before > 0
+    if kept.sum() < 2:
+        return float("nan")
+    x, y = (c / before)[kept], np.log(v[kept] / volume_before[kept] + 1)
+    return float("nan") if min(x.std(ddof=1), y.std(ddof=1)) <= 2e-5 else float(np.corrcoef(x, y)[0, 1])
 
 
 def line(y: np.ndarray) -> tuple[float, float, float]:
@@ -51,14 +54,14 @@ def window(t: int, w: int, columns: dict[str, np.ndarray]) -> dict[str, float]:
     size, flow = np.abs(moves).sum() + TINY, np.abs(flows).sum() + TINY
     weight = np.abs(c / before - 1) * v
     rising, falling = float((moves > 0).mean()), float((moves < 0).mean())
-    top, bottom = last(h, top=True), last(low, top=False)
+    top, bottom = int(np.argmax(h)) + 1, int(np.argmin(low)) + 1  # the first of equal ones
     return {
         "roc": before[0] / now, "ma": c.mean() / now, "std": c.std(ddof=1) / now, "beta": slope / now, "rsqr": fit,
         "resi": left / now, "max": h.max() / now, "min": low.min() / now, "qtlu": np.quantile(c, 0.8) / now,
         "qtld": np.quantile(c, 0.2) / now, "rank": rankdata(c)[-1] / w,
         "rsv": (now - low.min()) / (h.max() - low.min() + TINY), "imax": top / w, "imin": bottom / w,
         "imxd": (top - bottom) / w, "corr": correlation(c, np.log(v + 1)),
-        "cord": correlation(c / before, np.log(v / volume_before + 1)), "cntp": rising, "cntn": falling,
+        "cord": changes(c, before, v, volume_before), "cntp": rising, "cntn": falling,
         "cntd": rising - falling, "sump": up / size, "sumn": down / size, "sumd": (up - down) / size,
         "vma": v.mean() / (v[-1] + TINY), "vstd": v.std(ddof=1) / (v[-1] + TINY),
         "wvma": weight.std(ddof=1) / (weight.mean() + TINY), "vsump": more / flow, "vsumn": less / flow,

@@ -189,7 +189,7 @@ def test_two_forecasts_for_one_row_are_refused() -> None:
     with pytest.raises(DataError) as caught:
         to_positions(drop(whole, [0, 1, 1]))
     assert str(caught.value) == (
-        "forecast: got 'invalid data'; rule 'one row for each instrument and ts' is broken at A@1970-01-03T00:00:00Z; "
+        "forecast: got '2 rows'; rule 'one row for each instrument and ts' is broken at A@1970-01-03T00:00:00Z; "
         "pass one model at a time"
     )
 

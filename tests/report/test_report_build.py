@@ -156,7 +156,7 @@ def test_clean_data_says_so() -> None:
 
 
 def test_a_table_with_a_ragged_row_is_refused() -> None:
-    with pytest.raises(InputError, match="table: got '2 cells'; allowed: 1 cells, as columns; Caption"):
+    with pytest.raises(InputError, match="table: got '2 cells'; allowed: 1, as columns; Caption"):
         Table("Caption", (Column("a"),), ((text("1"), text("2")),))
 
 

@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from study_factory import World, make_package, small_study, write_study
+from study_factory import InlineExecutor, World, make_package, small_study, write_study
 
 from karat.core import content_hash
 from karat.evidence import Check, shuffled_label_sentinel
@@ -28,22 +28,10 @@ SHELF: list[Path] = []
 def remembered_sentinel(*arrays: Any, **settings: Any) -> Check:
     """The sentinel, asked once for each set of arguments."""
     plain = {name: value for name, value in settings.items() if name != "score"}
-    key = content_hash([list(arrays), plain])
+    key = content_hash([[vars(rows) for rows in arrays], plain])
     if key not in KNOWN:
         KNOWN[key] = shuffled_label_sentinel(*arrays, **settings)
     return KNOWN[key]
-
-
-class InlineExecutor:
-    """Runs cells in this process, one after the other."""
-
-    def map(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-        """Yield (task, result)."""
-        for task in tasks:
-            yield task, function(task)
-
-    def close(self) -> None:
-        """Nothing to free."""
 
 
 class InlineRepeat:

@@ -1,4 +1,4 @@
-"""Small studies that run in seconds, a workspace to run them in, and a package of plug-ins made on the spot."""
+"""Small studies that run in seconds, an executor without workers, a workspace, and plug-ins made on the spot."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from karat.core import Entry, Ledger, content_hash, verify_ledger
 from karat.data import load
 from karat.study import RunResult, Workspace
 
-KARAT = [sys.executable, "-c", "from karat.cli import main; main()"]
+KARAT = [sys.executable, "-m", "karat"]
 
 
 def small_study(**changes: Any) -> dict[str, Any]:
@@ -53,6 +54,18 @@ def write_study(path: Path, study: dict[str, Any]) -> Path:
     """Write a study file."""
     path.write_text(yaml.safe_dump(study), encoding="utf-8")
     return path
+
+
+class InlineExecutor:
+    """Runs cells in this process, one after the other."""
+
+    def map(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+        """Yield (task, result)."""
+        for task in tasks:
+            yield task, function(task)
+
+    def close(self) -> None:
+        """Nothing to free."""
 
 
 @dataclass

@@ -214,7 +214,7 @@ def test_settings_that_cannot_work_are_refused(quick: World) -> None:
         StudyConfig.parse(small_study(calibration={"by_regime": "vix"}), source="test")
     with pytest.raises(ConfigError, match=r"calibration\.classes"):
         StudyConfig.parse(small_study(calibration={"classes": "isotonik"}), source="test")
-    with pytest.raises(InputError, match=r"vix: got 'no such column'; .*join it"):
+    with pytest.raises(InputError, match=r"calibration.by_regime: got 'vix'; it reads vix; .*joins: \["):
         quick.run(calibration=BOTH | {"by_regime": "vix"})
     assert not quick.place.ledger.exists(), "refused before anything is recorded"
 

@@ -33,7 +33,7 @@ def test_all_problems_come_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         StudyConfig.parse(study, source="x.yaml")
     text = str(caught.value)
-    assert text.startswith("x.yaml: 3 problem(s)")
+    assert text.startswith("x.yaml: 3 problems")
     for word in ("horizonz", "seeds", "features"):
         assert word in text
 

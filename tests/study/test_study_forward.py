@@ -225,7 +225,7 @@ def test_a_recorded_day_that_was_revised_or_taken_away_is_found(clock: Clock, qu
 
     clock.after(DAYS + 60)
     assert score(whole.head(DAYS + 40)).new == 39
-    with pytest.raises(DataError, match="a recorded day stays in the data"):
+    with pytest.raises(DataError, match="got 'data without 10 recorded days'; rule 'a recorded day stays in the data'"):
         score(whole.head(DAYS + 30))
     day = whole["date"][DAYS + 20]
     revised = whole.with_columns(close=pl.when(pl.col("date") == day).then(pl.col("low")).otherwise(pl.col("close")))
@@ -242,7 +242,9 @@ def test_a_day_that_turns_up_late_is_found(frozen: World, clock: Clock) -> None:
     between = {name: row[name] for name in ("known_at", "net", "nets", "loss", "skill")} | {"ts": row["ts"] - 1}
     with (
         Ledger.open(frozen.place.ledger, role="research") as ledger,
-        pytest.raises(DataError, match="a new day follows the recorded ones"),
+        pytest.raises(
+            DataError, match=r"got '\S{10}, recorded until \S{10}'; rule 'a new day follows the recorded ones'"
+        ),
     ):
         _forward._recorded(ledger, held, [*found.days, between])
     assert frozen.kinds()["forward"] == 59

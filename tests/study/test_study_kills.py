@@ -205,9 +205,9 @@ def test_twenty_kills_at_random_moments(tmp_path: Path) -> None:
     fits = (tmp_path / "calm.log").read_text().splitlines()
     assert len(fits) == 3 * SEEDS + 1, "each cell once, and one of them again in the fresh process"
     seen: dict[str, tuple[int, int]] = {}
-    for _ in range(20):
+    for _ in range(20):  # what is finished is kept: kills in the first half of a whole run reach every stage
         process = study.start("killed")
-        watch.wait(float(rng.uniform(0.1, seconds)))
+        watch.wait(float(rng.uniform(0.1, seconds / 2.0)))
         kill(process)
         now = study.cells("killed")
         assert {name: now[name] for name in seen} == seen, "a finished cell was written again"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import InlineExecutor
+from study_factory import InlineExecutor
 
 from karat.core import ConfigError, InputError, Interrupted
 from karat.kernels import sharpe

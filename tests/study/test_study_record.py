@@ -195,7 +195,7 @@ def test_a_broken_record_is_refused(tmp_path: Path, text: str, rule: str) -> Non
     (tmp_path / "run.json").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=rule):
         _ = RunResult(tmp_path).run_id
-    with pytest.raises(DataError, match="readable JSON"):
+    with pytest.raises(DataError, match=r"run.json: got .\[Errno 2\] .*; rule 'readable JSON'"):
         _ = RunResult(tmp_path / "absent").run_id
 
 
@@ -225,6 +225,8 @@ def test_run_takes_a_path_a_mapping_or_a_configuration(quick: World, tmp_path: P
         karat.run(tmp_path / "absent.yaml", workspace=quick.root)
     with pytest.raises(ConfigError, match="unknown key"):
         karat.run(values | {"modls": []}, workspace=quick.root)
+    with pytest.raises(InputError, match=r"study: got 'DataFrame'; allowed: a study file, .*'source': 'frame'"):
+        karat.run(pl.DataFrame({"close": [1.0]}), workspace=quick.root)  # type: ignore[arg-type]
 
 
 def test_to_dict_is_what_the_command_prints(finished: World) -> None:
@@ -282,7 +284,7 @@ def test_joins_bars_and_dates(quick: World, tmp_path: Path) -> None:
     join = {"source": "csv", "params": other["params"], "column": "close", "name": "rival"}
     result = quick.run(data=data, joins=[join], features=["ret_1"])
     assert result.manifest["data"]["first_ns"] >= 1_107_216_000_000_000_000
-    with pytest.raises(InputError, match=r"joins\.column: got 'clsoe'; allowed: .*did you mean 'close'"):
+    with pytest.raises(InputError, match=r"joins\.0\.column: got 'clsoe'; .*allowed: .*did you mean 'close'"):
         quick.run(data=data, joins=[join | {"column": "clsoe"}], features=["ret_1"])
     with pytest.raises(InputError, match="no data there"):
         quick.run(data=data | {"start": "2090-01-01", "end": None}, features=["ret_1"])

@@ -49,6 +49,17 @@ def test_an_untouched_run_is_reproduced_and_counts_nothing(finished: World) -> N
     assert finished.verify()
 
 
+@pytest.mark.req("EXP-05")
+def test_a_run_on_slower_bars_is_reproduced(quick: World) -> None:
+    data = {"source": "synthetic", "params": {"seed": 3, "n_days": 2000, "edge_sharpe": 3.0}, "bars": "2d"}
+    result = quick.run(data=data)
+    assert (result.manifest["bars_per_year"], result.config["policy"]["bars_per_year"]) == (126.0, 252.0)
+    assert "bars_per_year" not in result.study.policy.model_fields_set, "252 was a default that the bars replaced"
+    assert differing(again(quick, result)) == []
+    edit_json(result.folder / "run.json", lambda run: run.update(bars_per_year=252.0))
+    assert RunResult(result.folder).study.policy.model_fields_set >= {"bars_per_year"}, "it was set"
+
+
 def test_json_says_the_same(finished: World) -> None:
     result = finished.latest()
     outcome = said(finished, "reproduce", result.run_id[:6], "--json")

@@ -103,5 +103,5 @@ def test_a_forecast_without_a_label_is_refused() -> None:
     labels = pl.DataFrame({"ts": [1], "instrument": ["A.X"], "value": [0.0]})
     frame = pl.DataFrame({"ts": [1, 2], "known_at": [1, 2], "instrument": ["A.X"] * 2, "close": [1.0, 1.1]})
     panel = Panel(frame, "24/7", Provenance("test", "counted", "CC0-1.0"))
-    with pytest.raises(InputError, match="1 forecasts without a label"):
+    with pytest.raises(InputError, match="1 forecast without a label"):
         score("m", forecast([1, 2]), labels, Venue(panel, PolicySpec(), MarketSpec()))

@@ -12,12 +12,12 @@ from study_factory import World, prices
 
 from karat.data import Panel
 from karat.evidence import PRINTED
+from karat.features.regimes import spec_of
 from karat.kernels import sharpe
 from karat.portfolio import PolicySpec
 from karat.study import RunResult, _sturdiness
 from karat.study._prepare import load_panel
-from karat.study._regimes import VIX, VOLATILITY, regimes_at
-from karat.study._reproduce import _config
+from karat.study._regimes import regime_days
 from karat.study._sturdiness import _steps, adjacent, neighbour_checks
 
 
@@ -29,7 +29,7 @@ def printed(result: RunResult, beginning: str) -> dict[str, dict[str, Any]]:
 
 def panel_of(result: RunResult) -> Panel:
     """Return the panel of a run."""
-    return load_panel(_config(result))[0]
+    return load_panel(result.study)
 
 
 def test_2_a_neighbour_differs_in_one_setting_by_the_next_value_searched() -> None:
@@ -115,9 +115,9 @@ def test_shares_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_worth_and_skill_by_regime(finished: World) -> None:
     result = finished.latest()
     checks = printed(result, "net Sharpe, volatility ")
-    assert tuple(checks) == VOLATILITY
+    assert tuple(checks) == spec_of("volatility").states
     equity = result.equity
-    regime = regimes_at(panel_of(result), equity["ts"].to_numpy(), "volatility")
+    regime = regime_days(panel_of(result), "volatility", seed=42).at(equity["ts"].to_numpy())
     skill = result.frame("by_date").filter(model=result.manifest["selection"]["selected"])["skill"].to_numpy()
     for name, row in checks.items():
         days = regime == name
@@ -126,16 +126,30 @@ def test_worth_and_skill_by_regime(finished: World) -> None:
         t = good.mean() / good.std(ddof=1) * np.sqrt(len(good))
         assert row["note"] == f"{int(days.sum())} days; skill {good.mean():.3g}, t {t:.1f}"
         assert (row["passed"], row["threshold"]) == (None, PRINTED)
-    assert printed(result, "net Sharpe, VIX ") == {}
+    assert printed(result, "net Sharpe, vix ") == {}
 
 
 def test_levels_of_the_vix_are_shown_where_the_panel_has_them(quick: World) -> None:
     frame = prices().with_columns(vix=pl.Series(np.resize(np.linspace(10, 40, 97), 1000)), instrument=pl.lit("A.XNYS"))
     source = {"source": "frame", "params": {"frame": frame, "licence": "own data"}}
     result = quick.run(data=source, features=["ret_1", "ret_5"])
-    checks = printed(result, "net Sharpe, VIX ")
-    assert tuple(checks) == VIX
+    checks = printed(result, "net Sharpe, vix ")
+    assert tuple(checks) == spec_of("vix").states
     assert sum(int(row["note"].split(" ")[0]) for row in checks.values()) == len(result.equity)
+
+
+@pytest.mark.req("EVAL-20")
+def test_gate_3_shows_the_systems_that_a_study_names(quick: World) -> None:
+    result = quick.run(regimes=["hidden", "volatility"], calibration={"quantiles": "conformal", "by_regime": "change"})
+    shown = list(printed(result, "net Sharpe, "))
+    wanted = [f"{system} {state}" for system in ("volatility", "change", "hidden") for state in spec_of(system).states]
+    assert shown == wanted
+    for system in ("volatility", "change", "hidden"):
+        rows = printed(result, f"net Sharpe, {system} ")
+        found = regime_days(panel_of(result), system, seed=42).at(result.equity["ts"].to_numpy())
+        assert [int(row["note"].split(" ")[0]) for row in rows.values()] == [
+            int((found == name).sum()) for name in rows
+        ]
 
 
 def test_gate_3_decides_as_before(finished: World) -> None:

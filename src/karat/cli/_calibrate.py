@@ -11,6 +11,7 @@ import typer
 
 from karat.cli._options import Debug, Json, WorkspaceDir
 from karat.cli._output import emit, errors, say, table
+from karat.cli._place import file_to_write
 from karat.cli._progress import ProgressReporter
 
 File = Annotated[Path, typer.Argument(help="A calibration file, e.g. studies/calibration.yaml.")]
@@ -77,8 +78,7 @@ def _write(out: Path, command: str, name: str, found: Mapping[str, Any]) -> None
     head = {"calibration": name, "date": iso(now_ns()), "command": command, **measured_on()}
     pooled = [{"name": "all without an edge", **found["no_edge"]}] if found["no_edge"] else []
     lines = [head, *found["kinds"], *pooled, *found["campaigns"]]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in lines), encoding="utf-8")
+    file_to_write(out).write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in lines), encoding="utf-8")
 
 
 def _describe(found: Mapping[str, Any]) -> str:

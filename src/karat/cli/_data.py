@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from karat.cli._options import Debug, Json, WorkspaceDir
-from karat.cli._output import emit, errors, table
-from karat.cli._place import existing_workspace
+from karat._words import counted
+from karat.cli._options import Debug, Json, WorkspaceDir, named
+from karat.cli._output import emit, errors, listed, table
+from karat.cli._place import existing_workspace, parquet_to_write
 
 if TYPE_CHECKING:
     from karat.data import Catalog, Panel
 
 app = typer.Typer(no_args_is_help=True)
 Source = Annotated[str, typer.Argument(help="A source, e.g. bundled, csv, synthetic.")]
-Param = Annotated[list[str] | None, typer.Option("--param", "-p", help="A parameter as key=value; may be repeated.")]
+Param = Annotated[
+    list[str] | None,
+    typer.Option("--param", "-p", help="A parameter as key=value, e.g. 'columns={Day: date}'; may be repeated."),
+]
 
 
 @app.command("list")
@@ -48,7 +52,7 @@ def show(source: Source, param: Param = None, json: Json = False, debug: Debug =
     with errors(as_json=json, debug=debug):
         panel = load_source(source, param)
         facts = _facts(panel)
-        text = "\n".join(f"{key:<12} {value}" for key, value in facts.items()) + f"\n\n{panel.frame.tail(5)}"
+        text = f"{listed(facts)}\n\n{panel.frame.tail(5)}"
         emit(facts, text, as_json=json)
 
 
@@ -72,7 +76,8 @@ def check(
             for item in report.findings
         ]
         header = ("severity", "rule", "rows", "first", "what to do")
-        text = f"{len(report.rules)} rules, {report.n_rows} rows: {'passed' if report.passed else 'NOT passed'}"
+        verdict = "passed" if report.passed else "NOT passed"
+        text = f"{counted(len(report.rules), 'rule')}, {counted(report.n_rows, 'row')}: {verdict}"
         text += "\n\n" + table(header, rows) if rows else ", no findings"
         emit(report.to_dict(), text, as_json=json)
         if not report.passed:
@@ -96,7 +101,7 @@ def add(
         check_quality(panel, strict=True)
         entry = _catalog(workspace or Path("workspace")).add(panel, name)
         keys = ("name", "version", "rows", "file", "sha256", "md5", "content", "licence")
-        text = f"{name} version {entry.version}: {entry.rows} rows, content {entry.content}"
+        text = f"{name} version {entry.version}: {counted(entry.rows, 'row')}, content {entry.content}"
         emit({key: getattr(entry, key) for key in keys}, text, as_json=json)
 
 
@@ -136,10 +141,14 @@ def resample_(
     with errors(as_json=json, debug=debug):
         from karat.data import resample
 
+        parquet_to_write(out)
         panel = resample(load_source(source, param), bars)
-        out.parent.mkdir(parents=True, exist_ok=True)
         panel.frame.write_parquet(out)
-        emit({"rows": len(panel.frame), "out": str(out)}, f"{len(panel.frame)} bars, written to {out}", as_json=json)
+        emit(
+            {"rows": len(panel.frame), "out": str(out)},
+            f"{counted(len(panel.frame), 'bar')}, written to {out}",
+            as_json=json,
+        )
 
 
 @app.command("init")
@@ -170,15 +179,21 @@ def load_source(source: str, params: list[str] | None) -> Panel:
 
 
 def _pair(text: str) -> tuple[str, Any]:
-    from karat.core import InputError
-
-    key, found, value = text.partition("=")
-    if not found or not key:
-        raise InputError("--param", text, allowed="key=value, e.g. dataset=nasdaq")
+    key, value = named("--param", text, "key=value, e.g. dataset=nasdaq")
     try:
         return key, jsonlib.loads(value)
     except jsonlib.JSONDecodeError:
-        return key, value
+        return key, _flow(value) if value[:1] in ("{", "[") else value
+
+
+def _flow(text: str) -> Any:
+    """Return a mapping or a list as a study file has it, `{Settle: close}`; what is none stays text."""
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 def _facts(panel: Panel) -> dict[str, Any]:

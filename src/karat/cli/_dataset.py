@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from karat._words import counted
 from karat.cli._data import Param, Source, load_source
 from karat.cli._options import Debug, Json
 from karat.cli._output import emit, errors
+from karat.cli._place import parquet_to_write
 
 
 def build(
@@ -31,9 +33,9 @@ def build(
     with errors(as_json=json, debug=debug):
         from karat.features import build_dataset
 
+        parquet_to_write(out)
         prices = _one(load_source(source, param), ticker)
         built = build_dataset(prices, _vix(vix_path) if include_vix else None, strict_validation=strict)
-        out.parent.mkdir(parents=True, exist_ok=True)
         built.frame.write_parquet(out)
         findings = [{"rule": item.rule, "severity": item.severity, "rows": item.n_rows} for item in built.findings]
         facts = {
@@ -43,9 +45,9 @@ def build(
             "findings": findings,
             "out": str(out),
         }
-        text = f"{len(built.frame)} rows x {len(built.frame.columns)} columns, written to {out}"
-        text += "".join(f"\nleft out: {count} rows, {why}" for why, count in built.dropped.items())
-        text += "".join(f"\n{item['severity']}: {item['rule']} ({item['rows']} rows)" for item in findings)
+        text = f"{counted(len(built.frame), 'row')} x {counted(len(built.frame.columns), 'column')}, written to {out}"
+        text += "".join(f"\nleft out: {counted(count, 'row')}, {why}" for why, count in built.dropped.items())
+        text += "".join(f"\n{item.severity}: {item.rule} ({counted(item.n_rows, 'row')})" for item in built.findings)
         emit(facts, text, as_json=json)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from karat._words import counted
 from karat.cli._options import Debug, Json, WorkspaceDir
 from karat.cli._output import emit, errors, table
 from karat.cli._packages import packages
@@ -67,7 +68,8 @@ def _packages() -> Iterator[Row]:
     drifted = sum(item.state == "drift" for item in found)
     known = sum(item.locked is not None for item in found)
     state = "broken" if not known else "drift" if drifted else "ok"
-    yield "lock file", state, f"{known} of {len(found)} packages are in it, {drifted} installed in another version"
+    listed = f"{known} of {counted(len(found), 'package')} are in it"
+    yield "lock file", state, f"{listed}, {drifted} installed in another version"
 
 
 def _extras() -> Iterator[Row]:
@@ -106,4 +108,8 @@ def _ledger(place: Path) -> Iterator[Row]:
     except LedgerError as error:  # a study is running: its writer holds the ledger
         yield "ledger", "busy", error.problem
         return
-    yield "ledger", "ok" if outcome.ok else "broken", f"{outcome.size} entries" if outcome.ok else str(outcome.problem)
+    yield (
+        "ledger",
+        "ok" if outcome.ok else "broken",
+        counted(outcome.size, "entry") if outcome.ok else str(outcome.problem),
+    )

@@ -7,16 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from karat.cli._options import Debug, Json, WorkspaceDir
-from karat.cli._output import emit, errors, say
-from karat.cli._place import existing_workspace
+from karat._words import counted
+from karat.cli._options import Debug, Json, Run, WorkspaceDir, named
+from karat.cli._output import emit
+from karat.cli._place import recorded_run
 from karat.cli._progress import ProgressReporter
-
-Which = Annotated[str, typer.Argument(help="Run id, a unique beginning of it, or latest.")]
 
 
 def freeze(
-    run: Which,
+    run: Run,
     days: Annotated[
         int | None, typer.Option(help="Forward days on which it will be tested, once; 252 unless named, 126 or more.")
     ] = None,
@@ -25,29 +24,26 @@ def freeze(
     debug: Debug = False,
 ) -> None:
     """Freeze the selection of a run: models, maps, configuration and the forward test, by hash, in the ledger."""
-    with errors(as_json=json, debug=debug):
-        say("reading the run")
-        place = existing_workspace(workspace)
+    with recorded_run(run, workspace, as_json=json, debug=debug) as (result, place):
         from karat.core import iso
         from karat.evidence import USUAL_DAYS
-        from karat.study import RunResult
         from karat.study import freeze as put_away
 
         asked = USUAL_DAYS if days is None else days
         with ProgressReporter() as progress:
-            found = put_away(RunResult(place.run(run)), place, days=asked, progress=progress)
+            found = put_away(result, place, days=asked, progress=progress)
         facts, test = found.to_dict(), found.test
         text = (
             f"frozen:  {facts['selected']} of run {found.run_id}\nat:      {iso(found.entry.ts_ns)}\n"
             f"models:  {facts['model_hash']}\ndata to: {iso(facts['known_ns'])}\n"
-            f"test:    the first {test.days} forward days, p <= {test.level:.4g} for skill and for money;"
+            f"test:    the first {counted(test.days, 'forward day')}, p <= {test.level:.4g} for skill and for money;"
             f" freeze {test.rank} of its family\nnext:    karat forward {found.run_id}, when there are later days"
         )
         emit(facts, text, as_json=json)
 
 
 def forward(
-    run: Which,
+    run: Run,
     data: Annotated[
         list[str] | None,
         typer.Option(help="A parameter of the study's source that changed, e.g. path=prices.csv; may be repeated."),
@@ -57,15 +53,12 @@ def forward(
     debug: Debug = False,
 ) -> None:
     """Score a frozen selection on the days after its freeze, record each once, and print where it stands."""
-    with errors(as_json=json, debug=debug):
-        say("reading the run")
-        place = existing_workspace(workspace)
-        from karat.study import RunResult
+    with recorded_run(run, workspace, as_json=json, debug=debug) as (result, place):
         from karat.study import forward as score_forward
 
         given = _parameters(data or ())
         with ProgressReporter() as progress:
-            outcome = score_forward(RunResult(place.run(run)), place, data=given, progress=progress)
+            outcome = score_forward(result, place, data=given, progress=progress)
         facts = outcome.to_dict()
         first, last = facts["first_and_last"]
         text = f"forward days: {len(outcome.days)}, {outcome.new} of them new, {first} to {last}\n{outcome.found.text}"
@@ -79,9 +72,7 @@ def _parameters(words: Sequence[str]) -> dict[str, Any]:
 
     found = {}
     for word in words:
-        name, there, value = word.partition("=")
-        if not there or not name:
-            raise InputError("--data", word, allowed="name=value, e.g. path=prices.csv")
+        name, value = named("--data", word, "name=value, e.g. path=prices.csv")
         try:
             found[name] = yaml.safe_load(value)
         except yaml.YAMLError:

@@ -30,6 +30,9 @@ def guard(
         from karat.core import InputError
         from karat.study import GUARDS, run_guards
 
+        if name not in ("all", *GUARDS) and Path(name).is_file():
+            fix = f"the guard comes first: karat guard {study or 'all'} {name}"
+            raise InputError("guard", name, why="it is a file", fix=fix)
         if name not in ("all", *GUARDS):
             raise InputError("guard", name, allowed=["list", "all", *GUARDS])
         if study is None:

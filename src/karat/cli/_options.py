@@ -19,8 +19,26 @@ WorkspaceDir = Annotated[
         show_default="workspace",
     ),
 ]
+Run = Annotated[str, typer.Argument(help="Run id, a unique beginning of it, or latest.")]
 Study = Annotated[Path, typer.Argument(help="A study file, e.g. studies/quickstart.yaml.")]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Change one value, e.g. splits.test_frac=0.4; may be repeated. Wins over the file."),
+    typer.Option(
+        "--set",
+        help="Change one value, e.g. splits.test_frac=0.4; quote spaces; may be repeated. Wins over the file.",
+    ),
 ]
+
+
+def named(option: str, text: str, allowed: str) -> tuple[str, str]:
+    """Return name and value of an option written as name=value; allowed: what to say where it is not.
+
+    Raises:
+        InputError: no name, or no equals sign.
+    """
+    from karat.core import InputError
+
+    name, found, value = text.partition("=")
+    if not found or not name:
+        raise InputError(option, text, allowed=allowed)
+    return name, value

@@ -42,6 +42,20 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(lines)
 
 
+def listed(facts: Mapping[str, object]) -> str:
+    """Return a line for each fact, values below each other, lists and mappings written as a reader would."""
+    width = max(len(key) for key in facts)
+    return "\n".join(f"{key:<{width}}  {_plainly(value)}".rstrip() for key, value in facts.items())
+
+
+def _plainly(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {each}" for key, each in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
 @contextmanager
 def errors(*, as_json: bool, debug: bool) -> Iterator[None]:
     """Turn errors into a message and an exit code."""

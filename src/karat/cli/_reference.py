@@ -19,7 +19,7 @@ Written from the command itself by `python -m karat.cli._reference`; do not edit
 
 Results go to standard output, progress, warnings and errors to standard error. With `--json` standard output is one
 JSON object, for an error too. Every verb takes `--json`, `--debug` (the traceback of an error) and `--help`. Nothing
-asks a question, nothing uses the network.
+asks a question, nothing uses the network. Where `karat` is not on the path, `python -m karat` is the same.
 
 | exit code | meaning |
 |---|---|

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from karat.cli._options import named
 from karat.cli._output import say
 
 if TYPE_CHECKING:
@@ -92,11 +93,7 @@ def _environment() -> Iterator[Override]:
 
 
 def _option(text: str) -> Override:
-    from karat.core import InputError
-
-    path, found, value = text.partition("=")
-    if not found or not path:
-        raise InputError("--set", text, allowed="path=value, e.g. splits.test_frac=0.4")
+    path, value = named("--set", text, "path=value, e.g. splits.test_frac=0.4")
     return Override(tuple(path.split(".")), value, f"--set {path}")
 
 
@@ -110,19 +107,33 @@ def _put(values: Any, item: Override) -> None:
         value = yaml.safe_load(item.text)
     except yaml.YAMLError:
         raise InputError(item.origin, item.text, allowed="a value as YAML writes it") from None
-    *parents, last = item.path
     place = values
-    for part in parents:
-        place = place[_index(place, part, item)] if isinstance(place, list) else place.setdefault(part, {})
+    for k, part in enumerate(item.path):
+        key: Any = _index(place, part, item) if isinstance(place, list) else _key(place, k, item)
+        if k == len(item.path) - 1:
+            place[key] = value
+            return
+        place = place[key] if isinstance(place, list) else place.setdefault(key, {})
         if not isinstance(place, dict | list):
             raise InputError(item.origin, item.text, why=f"'{part}' is one value and has no keys below it")
-    place[_index(place, last, item) if isinstance(place, list) else last] = value
+
+
+def _key(place: Mapping[str, Any], k: int, item: Override) -> str:
+    """Return the key of a path's k-th part; a number counts the entries of a list that is not there."""
+    from karat.core import InputError
+
+    part, outer = item.path[k], ".".join(item.path[:k])
+    if outer and part.isdecimal() and part not in place:
+        why, fix = "it counts the entries of a list", f"give the whole list: {outer}=[...]"
+        raise InputError(item.origin, part, why=f"{why}, and nothing is set at {outer}", fix=fix)
+    return part
 
 
 def _index(place: Sequence[Any], part: str, item: Override) -> int:
     from karat.core import InputError
 
     if not part.isdecimal() or int(part) >= len(place):
-        allowed = f"0 to {len(place) - 1}" if place else "nothing: the list is empty"
+        last = len(place) - 1
+        allowed = ("0, the only one" if last == 0 else f"0 to {last}") if place else "nothing: the list is empty"
         raise InputError(item.origin, part, why="it counts the entries of a list", allowed=allowed)
     return int(part)

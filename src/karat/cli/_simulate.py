@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from karat._words import counted
 from karat.cli._options import Debug, Json
 from karat.cli._output import emit, errors, say, table
+from karat.cli._place import file_to_write
 
 if TYPE_CHECKING:
     from karat.market import MarketRun
@@ -74,7 +76,7 @@ def _run(events: Path | None, orders: Path | None, profile: str, terms: Path | N
     say("reading the events")
     market = read_events(Path(str(events)), setup)
     intents = read_orders(Path(str(orders)), market)
-    say(f"simulating {len(intents):,} orders on {len(market):,} rows")
+    say(f"simulating {counted(len(intents), 'order', ',')} on {counted(len(market), 'row', ',')}")
     try:
         return trade(market, intents, setup.venue)
     except MarketStopped as error:
@@ -106,8 +108,8 @@ def _draw(run: MarketRun, file: Path | None) -> str | None:
         return None
     from karat.market import plot_run
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    plot_run(run).savefig(file, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)
+    metadata = {"Date": None} if file.suffix == ".svg" else None
+    plot_run(run).savefig(file_to_write(file, "--plot"), dpi=150, metadata=metadata)
     return str(file)
 
 

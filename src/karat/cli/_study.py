@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from karat.cli._options import Debug, Json, Sets, Study, WorkspaceDir
+from karat._words import counted
+from karat.cli._options import Debug, Json, Run, Sets, Study, WorkspaceDir
 from karat.cli._output import emit, errors, say, table
-from karat.cli._place import existing_workspace
+from karat.cli._place import existing_workspace, recorded_run, study_file
 from karat.cli._progress import ProgressReporter
 
 if TYPE_CHECKING:
-    from karat.study import RunResult
+    from karat.study import RunResult, StudyConfig
 
 _OUTCOMES = ("accepted", "rejected", "indistinguishable", "invalid")
-Which = Annotated[str, typer.Argument(help="Run id, a unique beginning of it, or latest.")]
 
 
 def run(
@@ -35,14 +35,13 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Run a study to its verdict and report; the same command resumes one that was stopped."""
-    with errors(as_json=json, debug=debug):
-        say("reading the study")
+    with study_file(study, sets, as_json=json, debug=debug) as config:
         if require is not None and require not in _OUTCOMES:
             from karat.core import InputError
 
             raise InputError("--require", require, allowed=_OUTCOMES)
         options = [word for item in sets or () for word in ("--set", item)]
-        result = _run(study, workspace, sets, ["karat", "run", str(study), *options])
+        result = _run(config, workspace, ["karat", "run", str(study), *options])
         emit(result.to_dict(), _describe(result), as_json=json)
         if require is not None and result.verdict != require:
             say(f"the verdict is {result.verdict}; --require asked for {require}")
@@ -53,43 +52,39 @@ def demo(workspace: WorkspaceDir = None, json: Json = False, debug: Debug = Fals
     """Run the quick start that ships inside the package: real prices, no files needed."""
     with errors(as_json=json, debug=debug):
         say("reading the shipped quick start")
+        from karat.cli._settings import read_settings
         from karat.study import shipped_study
 
-        result = _run(shipped_study("quickstart"), workspace, None, ["karat", "demo"])
+        result = _run(read_settings(shipped_study("quickstart"), None).config, workspace, ["karat", "demo"])
         emit(result.to_dict(), _describe(result), as_json=json)
 
 
 def report(
-    run: Which = "latest",
+    run: Run = "latest",
     workspace: WorkspaceDir = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Write a run's report again from its stored results and print where it is."""
-    with errors(as_json=json, debug=debug):
-        place = existing_workspace(workspace)
-        from karat.study import RunResult, write_report
+    with recorded_run(run, workspace, as_json=json, debug=debug) as (result, _):
+        from karat.study import write_report
 
-        result = RunResult(place.run(run))
         page, twin = write_report(result.folder)
         emit({"run_id": result.run_id, "html": str(page), "markdown": str(twin)}, f"{page}\n{twin}", as_json=json)
 
 
 def reproduce(
-    run: Which,
+    run: Run,
     workspace: WorkspaceDir = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Run a recorded study again from its sources and compare every hash; exit 1 if any differs."""
-    with errors(as_json=json, debug=debug):
-        say("reading the run")
-        place = existing_workspace(workspace)
-        from karat.study import RunResult
+    with recorded_run(run, workspace, as_json=json, debug=debug) as (result, place):
         from karat.study import reproduce as again
 
         with ProgressReporter() as progress:
-            outcome = again(RunResult(place.run(run)), place, progress=progress)
+            outcome = again(result, place, progress=progress)
         marks = {True: "equal", False: "DIFFERENT", None: "differs, does not decide"}
         rows = [(row.what, row.recorded, row.found, marks[row.equal]) for row in outcome.rows]
         text = table(("compared", "recorded", "found", ""), rows)
@@ -123,7 +118,7 @@ def verify(
             with Ledger.open(place.ledger, role="research") as ledger:
                 ledger.export_head(export)
         where = "" if outcome.first_bad is None else f" (first bad entry: {outcome.first_bad})"
-        good = f"ledger ok: {outcome.size} entries, root {outcome.root}"
+        good = f"ledger ok: {counted(outcome.size, 'entry')}, root {outcome.root}"
         emit(outcome.to_dict(), good if outcome.ok else f"ledger BROKEN: {outcome.problem}{where}", as_json=json)
         if not outcome.ok:
             raise SystemExit(1)
@@ -144,10 +139,7 @@ def trials(workspace: WorkspaceDir = None, json: Json = False, debug: Debug = Fa
                     found.setdefault(entry.payload["trial"], dict(entry.payload))
                 groups = [vars(family) for family in families(ledger)]
         rows = [(key[:12], row["study"], row["name"], row["horizon"], row["run_id"]) for key, row in found.items()]
-        text = (
-            table(("trial", "study", "model", "horizon", "run"), rows)
-            + f"\n\n{len(rows)} {'trial' if len(rows) == 1 else 'trials'}"
-        )
+        text = f"{table(('trial', 'study', 'model', 'horizon', 'run'), rows)}\n\n{counted(len(rows), 'trial')}"
         if groups:
             text += "\n\n" + _families(groups)
         emit({"count": len(rows), "trials": list(found.values()), "families": groups}, text, as_json=json)
@@ -161,11 +153,9 @@ def _families(groups: Sequence[Mapping[str, Any]]) -> str:
     return table(("family", "studies", "runs", "trials", "openings", "share of alpha next"), rows)
 
 
-def _run(study: Path, workspace: Path | None, sets: Sequence[str] | None, command: Sequence[str]) -> RunResult:
-    from karat.cli._settings import read_settings
+def _run(config: StudyConfig, workspace: Path | None, command: Sequence[str]) -> RunResult:
     from karat.study import Workspace, run_study
 
-    config = read_settings(study, sets).config
     place = Workspace.at(workspace)
     resume = shlex.join([*command, *(("--workspace", str(workspace)) if workspace else ())])
     with ProgressReporter() as progress:

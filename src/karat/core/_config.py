@@ -80,6 +80,8 @@ def _problems(model: type[BaseModel], error: ValidationError) -> Iterator[tuple[
             yield (*path, field), text
         elif kind != "too_short" or len(seen) < context["min_length"]:  # else its entries were refused already
             guess = _guess(seen, kind, context)
+            if kind == "tuple_type" and isinstance(seen, str | Mapping):
+                guess = f"; write [{seen}]" if isinstance(seen, str) else "; put it between [ and ]"
             yield path, f"got {shorten(seen)}; {_allowed(item['msg'], kind, context)}{guess}"
 
 

@@ -3,7 +3,7 @@
     KaratError
     ├── InputError            a bad argument, file or option: field, value seen, allowed, why, fix        (exit 2)
     │   ├── ConfigError       one or more problems in a study file, all reported at once                  (exit 2)
-    │   ├── DataError         data that broke a rule: table, rule, rows, remedy                           (exit 2)
+    │   ├── DataError         data that broke a rule: table, rule, seen, rows, remedy                     (exit 2)
     │   ├── MarketStopped     a faulty row stopped a simulation; `partial` holds what came before it        (exit 2)
     │   └── RangeError        a number left the range in which its quantum is exact: field, quantum, when (exit 2)
     ├── LeakageError          a guard proved that the future reached the past                             (exit 2)
@@ -23,7 +23,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+from karat._words import counted
+
 _SHOWN_ROWS = 5
+_LISTED = 40  # names that a message lists in full; of more, the nearest
+_NEAREST = 8
 _KEPT = 2000  # of a value's repr, for machine-readable output
 
 
@@ -31,6 +35,14 @@ def nearest(name: str, allowed: Iterable[str]) -> str | None:
     """Return the allowed name closest to `name`, or None when nothing is close."""
     found = difflib.get_close_matches(str(name), [str(item) for item in allowed], n=1, cutoff=0.5)
     return found[0] if found else None
+
+
+def _listed(value: object, allowed: Sequence[str]) -> str:
+    names = [str(name) for name in allowed]
+    if len(names) <= _LISTED:
+        return ", ".join(names)
+    near = difflib.get_close_matches(str(value), names, n=_NEAREST, cutoff=0.4)
+    return f"{', '.join(near or names[:_NEAREST])}, ... ({len(names)} names)"
 
 
 class KaratError(Exception):
@@ -66,7 +78,7 @@ class InputError(KaratError):
         fix: str | None = None,
     ) -> None:
         self.field, self.value, self.why = field, shorten(value, _KEPT), why
-        self.allowed = allowed if allowed is None or isinstance(allowed, str) else ", ".join(map(str, allowed))
+        self.allowed = allowed if allowed is None or isinstance(allowed, str) else _listed(value, allowed)
         guess = None
         if isinstance(value, str) and allowed is not None and not isinstance(allowed, str):
             guess = nearest(value, allowed)
@@ -82,21 +94,22 @@ class ConfigError(InputError):
     """All problems of one configuration file at once; `problems` holds a line for each."""
 
     def __init__(self, source: str, problems: Sequence[str]) -> None:
-        super().__init__(source, f"{len(problems)} problem(s)", fix="correct the lines below")
+        super().__init__(source, counted(len(problems), "problem"), fix="correct the lines below")
         self.problems = list(problems)
 
     def __str__(self) -> str:
-        return f"{self.field}: {len(self.problems)} problem(s)\n" + "\n".join(f"  - {line}" for line in self.problems)
+        head = f"{self.field}: {counted(len(self.problems), 'problem')}"
+        return "\n".join([head, *(f"  - {line}" for line in self.problems)])
 
 
 class DataError(InputError):
-    """Data that broke a rule; names table, rule, offending rows and the remedy."""
+    """Data that broke a rule; names table, rule, what was seen, offending rows and the remedy."""
 
-    def __init__(self, table: str, rule: str, *, rows: Sequence[object] = (), seen: object = None, fix: str) -> None:
+    def __init__(self, table: str, rule: str, *, seen: object, rows: Sequence[object] = (), fix: str) -> None:
         shown = ", ".join(str(row) for row in rows[:_SHOWN_ROWS])
         more = f" (+{len(rows) - _SHOWN_ROWS} more)" if len(rows) > _SHOWN_ROWS else ""
         why = f"rule '{rule}' is broken" + (f" at {shown}{more}" if rows else "")
-        super().__init__(table, "invalid data" if seen is None else seen, why=why, fix=fix)
+        super().__init__(table, seen, why=why, fix=fix)
         self.table, self.rule, self.rows = table, rule, [str(row) for row in rows]
 
 

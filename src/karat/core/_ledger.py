@@ -26,6 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from karat._words import counted
 from karat.core._chain import Tip, entry_fault, recover
 from karat.core._errors import InputError, LedgerError
 from karat.core._lock import Note, ProcessLock
@@ -282,7 +283,7 @@ class Ledger:
         size, lock = self._tip.size, self.path.name + ".lock"
         if note.size > size:
             raise LedgerError(
-                f"{note.size} entries were acknowledged and {size} are there: the tail was cut",
+                f"{counted(note.size, 'entry')} acknowledged, {size} there: the tail was cut",
                 first_bad=size,
                 fix=f"restore the file; if you put an older copy there on purpose, delete {lock}",
             )

@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from karat._words import counted
 from karat.core._errors import InputError
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
@@ -43,7 +44,8 @@ class Frontier:
 
     def __init__(self, size: int = 0, nodes: Sequence[bytes] = ()) -> None:
         if len(nodes) != size.bit_count():
-            raise InputError("nodes", len(nodes), allowed=f"{size.bit_count()} subtree roots for {size} leaves")
+            allowed = f"{counted(size.bit_count(), 'subtree root')} of a tree of size {size}"
+            raise InputError("nodes", len(nodes), allowed=allowed)
         self.size = size
         self.nodes = list(nodes)
 

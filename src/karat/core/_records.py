@@ -24,6 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from karat._words import counted
 from karat.core._errors import InputError, LedgerError
 from karat.core._hashing import canonical_json
 from karat.core._merkle import leaf_hash, verify_consistency, verify_inclusion
@@ -158,7 +159,7 @@ def payload_text(payload: Mapping[str, Any]) -> str:
     if len(text) > MAX_PAYLOAD_BYTES // 4 and len(text.encode()) > MAX_PAYLOAD_BYTES:
         raise InputError(
             "payload",
-            f"{len(text.encode())} bytes",
+            counted(len(text.encode()), "byte"),
             allowed=f"at most {MAX_PAYLOAD_BYTES} bytes of JSON",
             fix="store large content in the catalog and write its hash here",
         )

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from karat._words import counted
 from karat.core._chain import Tip
 from karat.core._errors import InputError, LedgerError
 from karat.core._lock import Note, ProcessLock
@@ -119,7 +120,7 @@ class _Check:
     def _acknowledged(self) -> None:
         if self.note is not None:
             head = Head(self.note.size, "", self.note.last_hash)
-            self._compare(head, 0, f"the lock file, which acknowledged {head.size} entries,")
+            self._compare(head, 0, f"the lock file, which acknowledged {counted(head.size, 'entry')},")
 
     def _exported(self) -> None:
         good = 0
@@ -131,7 +132,7 @@ class _Check:
         """Raise LedgerError unless the first entries are those that `head` was taken of."""
         size = self.tip.size
         if head.size > size:
-            problem = f"{witness} speaks of {head.size - size} more entries: the tail was cut"
+            problem = f"{witness} speaks of {counted(head.size - size, 'more entry')}: the tail was cut"
             raise LedgerError(problem, first_bad=size, fix=_RESTORE)
         mine = self.seen[head.size]
         if head.last_hash == mine.last_hash and head.root in ("", mine.root):

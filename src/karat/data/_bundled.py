@@ -18,6 +18,7 @@ from typing import Final
 
 import polars as pl
 
+from karat._words import counted
 from karat.core import NS_PER_DAY, NS_PER_SECOND, EnvironmentProblem, InputError, MissingExtraError, file_digests
 from karat.data._calendars import NO_CALENDAR, sessions
 from karat.data._panel import OHLCV, Panel, Provenance
@@ -132,7 +133,7 @@ def _read(path: Path, facts: _Dataset) -> tuple[pl.DataFrame, tuple[str, ...]]:
         long = wide.unpivot(index="date", variable_name="instrument", value_name="close")
     kept = long.drop_nulls()
     dropped = len(long) - len(kept)
-    return kept, (f"dropped {dropped} days without a value",) if dropped else ()
+    return kept, (f"dropped {counted(dropped, 'day')} without a value",) if dropped else ()
 
 
 def _stamp(long: pl.DataFrame, facts: _Dataset) -> pl.DataFrame:

@@ -84,6 +84,7 @@ class Capture:
 _Stamp = Annotated[int, msgspec.Meta(ge=0, le=9_000_000_000_000)]  # ms; in ns it still fits an int64
 _Number = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 _Level = tuple[str, str]
+_Block = tuple[int, list[_Level]]  # kind and levels
 
 
 class _Message(msgspec.Struct, tag_field="e", frozen=True):
@@ -288,16 +289,16 @@ def _depth(raw: _Raw, instrument: Instrument, venue: str, facts: dict[str, Any])
     dropped, applied = sync_rows(snapshot.lastUpdateId, numbers, venue)
     begin_ts, begin_known = snapshot.T * _NS_PER_MS, at
     stamps, receipts = [begin_ts], [begin_known]
-    blocks = [[("1", "0")], snapshot.bids, snapshot.asks]
-    kinds, counts = [layout.DEPTH_CLEAR, layout.DEPTH_BID, layout.DEPTH_ASK], [1 + len(blocks[1]) + len(blocks[2])]
+    blocks: list[_Block] = [(layout.DEPTH_CLEAR, [("1", "0")])]
+    blocks += [(layout.DEPTH_BID, snapshot.bids), (layout.DEPTH_ASK, snapshot.asks)]
+    counts = [1 + len(snapshot.bids) + len(snapshot.asks)]
     for k in applied:
         received, data = raw.depth[k]
         stamps.append(max(data.T * _NS_PER_MS, begin_ts))
         receipts.append(max(received, begin_known))
-        blocks += [data.b, data.a]
-        kinds += [layout.DEPTH_BID, layout.DEPTH_ASK]
+        blocks += [(layout.DEPTH_BID, data.b), (layout.DEPTH_ASK, data.a)]
         counts.append(len(data.b) + len(data.a))
-    events = _rows(raw, instrument, facts, np.repeat(stamps, counts), np.repeat(receipts, counts), kinds, blocks)
+    events = _rows(raw, instrument, facts, np.repeat(stamps, counts), np.repeat(receipts, counts), blocks)
     ends = np.cumsum(counts)[1:]
     messages = [raw.depth[k][1] for k in applied]
     ids = [(item.pu if item.pu is not None and venue == "futures" else item.U - 1, item.u) for item in messages]
@@ -305,17 +306,11 @@ def _depth(raw: _Raw, instrument: Instrument, venue: str, facts: dict[str, Any])
 
 
 def _rows(
-    raw: _Raw,
-    instrument: Instrument,
-    facts: dict[str, Any],
-    ts: Ints,
-    received: Ints,
-    kinds: list[int],
-    blocks: list[Any],
+    raw: _Raw, instrument: Instrument, facts: dict[str, Any], ts: Ints, received: Ints, blocks: list[_Block]
 ) -> Events:
     """Return depth rows of blocks of levels, each of one kind."""
-    kind = np.repeat(np.array(kinds, np.int8), [len(block) for block in blocks])
-    pairs = [pair for block in blocks for pair in block]
+    kind = np.repeat(np.array([kind for kind, _ in blocks], np.int8), [len(levels) for _, levels in blocks])
+    pairs = [pair for _, levels in blocks for pair in levels]
     clear = kind == layout.DEPTH_CLEAR
     table = _table(instrument, ts, {"price": [p for p, _ in pairs], "size": [q for _, q in pairs]})
     price = table.prices("price")

@@ -59,7 +59,8 @@ class Catalog:
         entries, problems = read_manifest(self.root / MANIFEST)
         if problems:
             rows = [str(problem) for problem in problems]
-            raise DataError(MANIFEST, "entries are as written", rows=rows, fix="restore the manifest from a copy")
+            fix = "restore the manifest from a copy"
+            raise DataError(MANIFEST, "entries are as written", seen=problems[0].seen, rows=rows, fix=fix)
         return tuple(entries)
 
     def add(self, panel: Panel, name: str, *, kind: str = "processed") -> CatalogEntry:
@@ -127,7 +128,8 @@ class Catalog:
                 return panel
             problems = [CatalogProblem(entry.file, "content hash", entry.content, panel.content_hash)]
         fix = "restore the file from a copy, or add the dataset under a new name"
-        raise DataError(entry.file, "stored as registered", rows=[str(item) for item in problems], fix=fix)
+        rows = [str(problem) for problem in problems]
+        raise DataError(entry.file, "stored as registered", seen=problems[0].seen, rows=rows, fix=fix)
 
     def verify(self) -> list[CatalogProblem]:
         """Return every difference between the manifest and what is stored; an empty list means none."""

@@ -22,6 +22,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from karat._words import counted
 from karat.core import DataError, InputError, content_hash, file_digests
 from karat.data._event_rules import order_state
 from karat.data._events import COLUMNS, OPTIONAL, TYPES, Events
@@ -147,7 +148,7 @@ class EventChunks:
             raise DataError(path.name, "readable as Parquet", seen=seen, fix="restore the file from a copy") from None
         if len(frame) != chunk["rows"]:
             fix = "restore the file from a copy"
-            raise DataError(path.name, f"{chunk['rows']} rows", seen=f"{len(frame)} rows", fix=fix)
+            raise DataError(path.name, counted(chunk["rows"], "row"), seen=counted(len(frame), "row"), fix=fix)
         columns: dict[str, Any] = {name: frame[name].to_numpy() for name in COLUMNS if name in frame.columns}
         return Events(**columns, **self._facts, metadata=self.metadata, after=state)
 

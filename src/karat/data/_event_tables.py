@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from karat._words import counted
 from karat.core import DataError, InputError
 from karat.data._event_rules import describe
 from karat.data._events import ANALYTIC_QUANTUM, BASES, Basis
@@ -29,6 +30,14 @@ Ints = NDArray[np.int64]
 
 SLACK: Final = 1e-6  # of a step: float64 holds 15 digits, so noise is far below it and half a tick far above
 UNITS: Final = ("currency", "ticks")
+
+
+class _Steps(NamedTuple):
+    """What numbers are whole multiples of: its name, the step of each instrument, and how far off one may be."""
+
+    what: str
+    of: tuple[Decimal, ...]
+    slack: float
 
 
 class EventTable:
@@ -100,7 +109,8 @@ class EventTable:
         column = self.column(name)
         if column.null_count():
             rows = column.is_null().arg_true().to_list()
-            raise DataError(self.name, f"every row has a {name}", rows=rows, fix="fill it in or drop the rows")
+            seen, fix = counted(len(rows), "empty cell"), "fill it in or drop the rows"
+            raise DataError(self.name, f"every row has a {name}", seen=seen, rows=rows, fix=fix)
         if isinstance(column.dtype, pl.Datetime):
             if column.dtype.time_zone is None:
                 fix = "dt.replace_time_zone('UTC'), or pass whole nanoseconds"
@@ -113,13 +123,13 @@ class EventTable:
     def prices(self, name: str, *, missing: int | None = None) -> Ints:
         """Return a column of prices in whole quanta; `missing` stands for NaN where it is given."""
         slack = SLACK if self.basis == "raw" else 1.0
-        return self._units(name, self.price_quanta, "tick", slack, missing)
+        return self._units(name, _Steps("tick", self.price_quanta, slack), missing)
 
     def sizes(self, name: str) -> Ints:
         """Return a column of sizes in whole lots."""
-        return self._units(name, tuple(item.lot for item in self.members), "lot", SLACK, None)
+        return self._units(name, _Steps("lot", tuple(item.lot for item in self.members), SLACK), None)
 
-    def _units(self, name: str, steps: tuple[Decimal, ...], what: str, slack: float, missing: int | None) -> Ints:
+    def _units(self, name: str, steps: _Steps, missing: int | None) -> Ints:
         column = self.column(name)
         if not column.dtype.is_numeric():
             raise InputError(f"{self.name}.{name}", str(column.dtype), allowed="numbers")
@@ -129,31 +139,35 @@ class EventTable:
         out = np.empty(len(values), np.int64)
         gone = np.isnan(values) if missing is not None else None
         if gone is not None and bool(gone.any()):
-            values = np.where(gone, 1.0 * float(steps[0]), values)
-        for step in dict.fromkeys(steps):
+            values = np.where(gone, 1.0 * float(steps.of[0]), values)
+        for step in dict.fromkeys(steps.of):
             rows = None
-            if len(set(steps)) > 1:
-                rows = np.flatnonzero(np.isin(self.index, [k for k, own in enumerate(steps) if own == step]))
-            self._convert(values, out, rows, name, step, what, slack)
+            if len(set(steps.of)) > 1:
+                rows = np.flatnonzero(np.isin(self.index, [k for k, own in enumerate(steps.of) if own == step]))
+            self._convert(values, out, rows, name, _Steps(steps.what, (step,), steps.slack))
         if gone is not None and missing is not None:
             out[gone] = missing
         return out
 
-    def _convert(
-        self, values: Any, out: Ints, rows: Ints | None, name: str, step: Decimal, what: str, slack: float
-    ) -> None:
+    def _convert(self, values: Any, out: Ints, rows: Ints | None, name: str, step: _Steps) -> None:
+        """Write the rows, all of them where None, in units of one step."""
         from karat.kernels.market import _event_checks as checks
 
         some = values if rows is None else values[rows]
         target = out if rows is None else np.empty(len(rows), np.int64)
         found = np.zeros(checks.KEPT + 1, np.int64)
         problem = checks.to_units(
-            some.ctypes.data, len(some), float(1 / Fraction(step)), slack, target.ctypes.data, found.ctypes.data
+            some.ctypes.data,
+            len(some),
+            float(1 / Fraction(step.of[0])),
+            step.slack,
+            target.ctypes.data,
+            found.ctypes.data,
         )
         if problem:
             first = found[1 : 1 + min(int(found[0]), checks.KEPT)]
             at = [int(k) for k in (first if rows is None else rows[first])]
-            raise self._refused(problem, name, at, int(found[0]), float(values[at[0]]), f"{what} {step}")
+            raise self._refused(problem, name, at, int(found[0]), float(values[at[0]]), f"{step.what} {step.of[0]}")
         if rows is not None:
             out[rows] = target
 

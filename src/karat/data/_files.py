@@ -95,15 +95,28 @@ class CsvSource(_FileSource):
             with opener(path, "rt", encoding="utf-8-sig") as stream:
                 first = stream.readline()
             separator = max(_SEPARATORS, key=first.count)
-            return pl.read_csv(path, separator=separator, infer_schema=False)
+            frame = pl.read_csv(path, separator=separator, infer_schema=False)
+            _check_header(frame.columns, path.name)
+            return frame
         except pl.exceptions.NoDataError:
             raise DataError(
                 path.name, "there are rows", seen="0 bytes", fix="the file is empty: write it again"
             ) from None
         except (pl.exceptions.ComputeError, UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
             why = str(error).splitlines()[0]
-            raise DataError(path.name, "readable as CSV", seen=why, fix="every row needs as many cells as the header"
-                            ) from None  # fmt: skip
+            fix = "every row needs as many cells as the header"
+            if isinstance(error, UnicodeDecodeError) or "utf" in why.lower():
+                fix = "write the file in UTF-8"
+            raise DataError(path.name, "readable as CSV", seen=why, fix=fix) from None
+
+
+def _check_header(names: list[str], table: str) -> None:
+    """Refuse a header that names a column twice: the reader has given the second one a name of its own."""
+    for name in names:
+        first, again, _ = name.rpartition("_duplicated_")
+        if again and first in names:
+            fix = "rename or delete one of them"
+            raise DataError(table, "each column once", seen=f"the column '{first}' twice", fix=fix)
 
 
 class ParquetSource(_FileSource):
@@ -119,7 +132,33 @@ class ParquetSource(_FileSource):
             raise DataError(path.name, "readable as Parquet", seen=why, fix="write the file again") from None
 
 
-def check_file(path: Path) -> None:
+def check_folder(path: Path, field: str) -> None:
+    """Refuse a path at which no folder can be, since it or a part of it is a file; nothing has to be there.
+
+    Raises:
+        InputError: under `field`, with the part that is a file.
+    """
+    taken = next((part for part in (path, *path.parents) if part.exists() and not part.is_dir()), None)
+    if taken is not None:
+        raise InputError(
+            field, str(path), why=f"{taken} is a file", allowed="a folder, which is made where there is none"
+        )
+
+
+def check_target(path: Path, field: str) -> None:
+    """Refuse a path at which no file can be written, since it is a folder or a part of it is a file.
+
+    Raises:
+        InputError: under `field`.
+    """
+    if path.is_dir():
+        raise InputError(
+            field, str(path), why="it is a folder", allowed="a file", fix=f"name one, e.g. {path / 'out.parquet'}"
+        )
+    check_folder(path.parent, field)
+
+
+def check_file(path: Path, field: str = "path") -> None:
     """Refuse a path that is no file.
 
     Raises:
@@ -129,7 +168,7 @@ def check_file(path: Path) -> None:
         return
     if not path.parent.is_dir():
         raise InputError(
-            "path",
+            field,
             str(path),
             why=f"there is no folder '{path.parent}'",
             fix="correct the path; it starts at the current folder",
@@ -139,4 +178,4 @@ def check_file(path: Path) -> None:
     fix = (
         f"did you mean '{path.parent / guess}'?" if guess else f"the folder holds: {', '.join(there[:8]) or 'nothing'}"
     )
-    raise InputError("path", str(path), why="there is no such file", fix=fix)
+    raise InputError(field, str(path), why="there is no such file", fix=fix)

@@ -57,7 +57,11 @@ def to_polars(frame: Any) -> pl.DataFrame:
     if type(frame).__module__.partition(".")[0] == "pandas" and hasattr(frame, "reset_index"):
         return _from_pandas(frame)
     if hasattr(frame, "__arrow_c_stream__") or isinstance(frame, Mapping):
-        return pl.DataFrame(frame)
+        try:
+            return pl.DataFrame(frame)
+        except (pl.exceptions.PolarsError, TypeError) as error:
+            seen = str(error).splitlines()[0]
+            raise InputError("frame", seen, allowed="columns of one length, each of one type") from None
     raise InputError("frame", type(frame).__name__, allowed=_ACCEPTED)
 
 

@@ -17,6 +17,7 @@ from typing import Final, Literal
 import polars as pl
 from pydantic import Field
 
+from karat._words import counted
 from karat.core import NS_PER_DAY, Config, DataError, InputError, instrument_id, nearest
 from karat.data._calendars import ALWAYS, NO_CALENDAR, check_calendar, sessions
 from karat.data._durations import duration_ns
@@ -26,6 +27,7 @@ from karat.data._times import NAMES, Stamps, TimeRule, read_times
 from karat.data._values import adjust, holes, numbers, where
 
 _DROPPED_KEYS: Final = ("symbol", "ticker")
+_SHOWN: Final = 5
 
 
 class IngestOptions(Config):
@@ -69,6 +71,13 @@ def ingest(raw: pl.DataFrame, options: IngestOptions, provenance: Provenance, *,
     frame = _as_written(named)
     if frame is None:
         frame = _keyed(named, options, table, done)
+    elif options.instrument is not None:
+        own = frame["instrument"].unique().sort().to_list()
+        if own != [options.instrument]:
+            fix = "leave instrument out"
+            raise InputError(
+                f"{table}.instrument", options.instrument, why="the rows have their own", allowed=own, fix=fix
+            )
     frame = _ordered(frame, options, table, done)
     frame = holes(frame, options.missing, table, done)
     if options.adjusted:
@@ -98,10 +107,11 @@ def _as_written(named: pl.DataFrame) -> pl.DataFrame | None:
 
 
 def _rename(raw: pl.DataFrame, options: IngestOptions, table: str) -> pl.DataFrame:
+    plain = {name: _plain(name) for name in raw.columns}
     for foreign in options.columns:
-        if foreign not in raw.columns:
+        if foreign not in plain and foreign not in plain.values():
             raise InputError(f"{table}.columns", foreign, why="there is no such column", allowed=raw.columns)
-    names = {name: options.columns.get(name, _plain(name)) for name in raw.columns}
+    names = {name: options.columns.get(name, options.columns.get(own, own)) for name, own in plain.items()}
     seen: dict[str, str] = {}
     for foreign, name in names.items():
         if name in seen:
@@ -119,8 +129,8 @@ def _keyed(named: pl.DataFrame, options: IngestOptions, table: str, done: list[s
     """Return ts, known_at, instrument and float columns from whatever the table calls its time."""
     clock = next((name for name in NAMES if name in named.columns), None)
     if clock is None:
-        guess = next((found for name in named.columns if (found := nearest(name, NAMES))), None)
-        fix = f"name it with columns={{'…': '{guess or 'date'}'}}"
+        likely = next(((name, found) for name in named.columns if (found := nearest(name, NAMES))), ("...", "date"))
+        fix = f"name it, e.g. columns: {{{': '.join(likely)}}}"
         raise InputError(f"{table}.columns", named.columns, why="there is no time column", allowed=NAMES, fix=fix)
     instrument = _instrument(named, options, table)
     rows = named.drop([name for name in (clock, "known_at", "instrument", *_DROPPED_KEYS) if name in named.columns])
@@ -139,15 +149,26 @@ def _keyed(named: pl.DataFrame, options: IngestOptions, table: str, done: list[s
 
 
 def _instrument(named: pl.DataFrame, options: IngestOptions, table: str) -> pl.Series:
+    column = next((name for name in ("instrument", *_DROPPED_KEYS) if name in named.columns), None)
+    others = named[column].drop_nulls().unique().sort().cast(pl.String).to_list() if column else []
+    mapped = "" if column == "instrument" else f" and pass columns: {{{column}: instrument}}"
     if options.instrument is not None:
+        if len(others) > 1:
+            why = f"the column {column} names {counted(len(others), 'instrument')}: {', '.join(others[:_SHOWN])}"
+            fix = f"leave instrument out{mapped}"
+            raise InputError(f"{table}.instrument", options.instrument, why=why, fix=fix)
         return pl.repeat(instrument_id(options.instrument), len(named), eager=True).alias("instrument")
-    if "instrument" not in named.columns:
-        fix = "pass instrument='SYMBOL.VENUE' or map a column to 'instrument'"
+    if column != "instrument":
+        fix = "pass instrument='SYMBOL.VENUE'" + (f", or columns: {{{column}: instrument}}" if column else "")
         raise InputError(f"{table}.instrument", None, why="it is not said what this table is about", fix=fix)
-    column = named["instrument"].cast(pl.String)
-    for name in column.unique().sort().to_list():
-        instrument_id(name)
-    return column.alias("instrument")
+    names = named["instrument"].cast(pl.String)
+    for name in names.unique().sort().to_list():
+        try:
+            instrument_id(name)
+        except InputError as error:
+            fix = f"write the venue into the file, e.g. {name}.XNYS"
+            raise InputError(f"{table}.instrument", name, allowed=error.allowed, fix=fix) from None
+    return names.alias("instrument")
 
 
 def _close_ns(stamps: Stamps, options: IngestOptions) -> pl.Series:
@@ -176,10 +197,9 @@ def _on_session(
     days = [str(day) for day in stamps.date.filter(away).to_list()]
     if options.off_session == "error":
         fix = f"{options.calendar} had no session: correct the dates or the calendar, or pass off_session='drop'"
-        raise DataError(
-            table, "every date has a session", rows=days, seen=f"{len(days)} date(s) without a session", fix=fix
-        )
-    done.append(f"dropped {len(days)} rows on days without a session of {options.calendar}")
+        seen = f"{counted(len(days), 'date')} without a session"
+        raise DataError(table, "every date has a session", rows=days, seen=seen, fix=fix)
+    done.append(f"dropped {counted(len(days), 'row')} on days without a session of {options.calendar}")
     return frame.filter(~away)
 
 
@@ -188,7 +208,7 @@ def _ordered(frame: pl.DataFrame, options: IngestOptions, table: str, done: list
     back = (pl.col("ts") < pl.col("ts").shift(1).over("instrument")).fill_null(False)
     unsorted = frame.filter(back)
     if len(unsorted) and not options.repair:
-        seen = f"{len(unsorted)} row(s) earlier than the row before"
+        seen = f"{counted(len(unsorted), 'row')} earlier than the row before"
         fix = "sort the rows, or pass repair=true"
         raise DataError(table, "sorted by time", rows=where(unsorted), seen=seen, fix=fix)
     if len(unsorted):
@@ -197,13 +217,13 @@ def _ordered(frame: pl.DataFrame, options: IngestOptions, table: str, done: list
     again = same.filter(same.select("instrument", "ts").is_duplicated())
     if len(again):
         fix = "the rows contradict each other: keep the right one; this is never repaired"
-        seen = f"{len(again)} rows that share a time"
+        seen = f"{counted(len(again), 'row')} that share a time"
         raise DataError(table, "one row for an instrument and time", rows=where(again), seen=seen, fix=fix)
     repeated = len(frame) - len(same)
     if repeated and not options.repair:
         twice = frame.filter(frame.is_duplicated()).unique(maintain_order=True)
         fix = "drop the repetitions, or pass repair=true"
-        raise DataError(table, "no row twice", rows=where(twice), seen=f"{repeated} repeated row(s)", fix=fix)
+        raise DataError(table, "no row twice", rows=where(twice), seen=counted(repeated, "repeated row"), fix=fix)
     if repeated:
-        done.append(f"dropped {repeated} exact repetitions")
+        done.append(f"dropped {counted(repeated, 'exact repetition')}")
     return same.sort("instrument", "ts")

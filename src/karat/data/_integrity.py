@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from karat._words import counted
 from karat.core import DataError
 from karat.data._log import log_violation
 from karat.data._quality import QualityReport
@@ -86,7 +87,7 @@ def enforce(violations: Sequence[Violation], *, strict: bool) -> tuple[Violation
 
 def _error(errors: Sequence[Violation]) -> DataError:
     first, others = errors[0], len(errors) - 1
-    fix = first.remedy + (f"; {others} more broken rule(s) are in the log" if others else "")
+    fix = first.remedy + (f"; the log has {counted(others, 'more broken rule')}" if others else "")
     error = DataError(first.table, first.rule, rows=first.rows, seen=first.seen, fix=fix)
     for item in errors:
         if item.cases:

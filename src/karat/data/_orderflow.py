@@ -105,7 +105,6 @@ def order_flow(
     instrument: Instrument = _DEMO,
     rates: FlowRates | None = None,
     start_price: int = 10_000,
-    start_ns: int = _START,
     feed_latency_ns: int = 0,
 ) -> OrderFlow:
     """Return a market of `n_events` level-3 rows; the first empty the book and add what rests at the start.
@@ -124,7 +123,7 @@ def order_flow(
     _whole("seed", seed, 0, 2**32 - 1)
     _whole("start_price", start_price, len(rates.limit) + 1, 2**50)
     _whole("feed_latency_ns", feed_latency_ns, 0, 2**50)
-    columns, depth = _generate(n_events, seed, rates, start_price, start_ns)
+    columns, depth = _generate(n_events, seed, rates, start_price)
     events = Events(
         ts=columns["ts"],
         known_at=columns["ts"] + feed_latency_ns,
@@ -138,9 +137,7 @@ def order_flow(
     return OrderFlow(events, depth, rates)
 
 
-def _generate(
-    n: int, seed: int, rates: FlowRates, price: int, start_ns: int
-) -> tuple[dict[str, Ints], dict[str, Ints]]:
+def _generate(n: int, seed: int, rates: FlowRates, price: int) -> tuple[dict[str, Ints], dict[str, Ints]]:
     """Run the compiled generator with blocks of uniform numbers from one stream."""
     from karat.kernels.market import _flow, _l3, _l3_layout
 
@@ -148,7 +145,7 @@ def _generate(
     book = np.zeros(_l3_layout.l3_words(_CAPACITY, _CAPACITY), np.int64)
     _l3.l3_init(book.ctypes.data, _CAPACITY, _CAPACITY)
     columns, table = _columns(n)
-    g = _words(rates, n, start_ns)
+    g = _words(rates, n)
     _first_rows(g, book, table, rates, price, rng.random(4 * _resting(rates).sum()))
     while True:
         draws = rng.random(_DRAWS)
@@ -170,7 +167,7 @@ def _columns(n: int) -> tuple[dict[str, Ints], Ints]:
     return columns, table
 
 
-def _words(rates: FlowRates, n: int, start_ns: int) -> Ints:
+def _words(rates: FlowRates, n: int) -> Ints:
     """Return the generator's words, see `_flow`."""
     from karat.kernels.market import _flow
 
@@ -178,7 +175,7 @@ def _words(rates: FlowRates, n: int, start_ns: int) -> Ints:
     cancel = np.asarray(rates.cancel, np.float64) * rates.intensity
     g = np.zeros(_flow.G_HEADER + 2 * len(limit) + _CAPACITY, np.int64)
     real = g.view(np.float64)
-    g[_flow.G_TS], g[_flow.G_NEXT_ID], g[_flow.G_ROWS] = start_ns, 1, n
+    g[_flow.G_TS], g[_flow.G_NEXT_ID], g[_flow.G_ROWS] = _START, 1, n
     g[_flow.G_CAPACITY], g[_flow.G_DISTANCES] = _CAPACITY, len(limit)
     real[_flow.G_HEADER : _flow.G_HEADER + len(limit)] = np.cumsum(limit)
     real[_flow.G_HEADER + len(limit) : _flow.G_HEADER + 2 * len(limit)] = cancel

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 
 import polars as pl
 
@@ -54,15 +55,10 @@ class Panel:
                 "panel", "key columns", rows=missing, seen=self.frame.columns, fix=f"add {', '.join(missing)}"
             )
         wanted = {"ts": pl.Int64, "known_at": pl.Int64, "instrument": pl.String}
-        wrong = [
-            f"{name}={self.frame.schema[name]}"
-            for name in self.frame.columns
-            if self.frame.schema[name] != wanted.get(name, pl.Float64)
-        ]
+        wrong = {name: str(dtype) for name, dtype in self.frame.schema.items() if dtype != wanted.get(name, pl.Float64)}
         if wrong:
-            raise DataError(
-                "panel", "column types", rows=wrong, fix="ts, known_at Int64; instrument String; values Float64"
-            )
+            fix = "ts, known_at Int64; instrument String; values Float64"
+            raise DataError("panel", "column types", seen=wrong, rows=list(wrong), fix=fix)
         _check_order(self.frame)
 
     @property
@@ -74,6 +70,11 @@ class Panel:
     def instruments(self) -> tuple[str, ...]:
         """The instruments, sorted."""
         return tuple(self.frame["instrument"].unique().sort().to_list())
+
+    @cached_property
+    def blocks(self) -> tuple[tuple[int, int], ...]:
+        """The row range of each instrument."""
+        return blocks(self.frame)
 
     @property
     def has_open(self) -> bool:
@@ -91,10 +92,18 @@ class Panel:
         return Panel(frame, self.calendar, self.provenance, self.notes)
 
 
+def blocks(frame: pl.DataFrame) -> tuple[tuple[int, int], ...]:
+    """Return the row range of each instrument of a frame sorted by instrument."""
+    lengths = frame["instrument"].rle().struct.field("len").to_list()
+    ends = list(accumulate(lengths))
+    return tuple((end - length, end) for end, length in zip(ends, lengths, strict=True))
+
+
 def _check_order(frame: pl.DataFrame) -> None:
     early = frame.filter(pl.col("known_at") < pl.col("ts"))
     if len(early):
-        raise DataError("panel", "known_at is never before ts", rows=early["ts"].to_list(), fix="correct known_at")
+        rule, rows = "known_at is never before ts", early["ts"].to_list()
+        raise DataError("panel", rule, seen=f"known_at {early['known_at'][0]}", rows=rows, fix="correct known_at")
     keys = frame.select("instrument", "ts")
     step = keys.select(
         (
@@ -104,7 +113,22 @@ def _check_order(frame: pl.DataFrame) -> None:
         .fill_null(True)
         .alias("ok")
     )["ok"]
-    bad = keys.filter(~step)
-    if len(bad):
-        rows = [f"{row[0]}@{row[1]}" for row in bad.rows()]
-        raise DataError("panel", "sorted by instrument and ts, each once", rows=rows, fix="sort and drop duplicates")
+    bad = (~step).arg_true().to_list()
+    if bad:
+        rows = ["@".join(map(str, row)) for row in keys[bad].rows()]
+        rule, seen = (
+            "sorted by instrument and ts, each once",
+            f"{rows[0]} after {'@'.join(map(str, keys.row(bad[0] - 1)))}",
+        )
+        raise DataError("panel", rule, seen=seen, rows=rows, fix="sort and drop duplicates")
+
+
+def check_panel(panel: object, field: str = "panel") -> None:
+    """Refuse what is no panel, such as a table that was not loaded.
+
+    Raises:
+        InputError: under `field`.
+    """
+    if not isinstance(panel, Panel):
+        fix = "load('frame', frame=..., instrument=..., licence=...) makes one of a table"
+        raise InputError(field, type(panel).__name__, allowed="a Panel", fix=fix)

@@ -18,10 +18,11 @@ from typing import Any, Final
 
 import polars as pl
 
+from karat._words import counted
 from karat.core import DataError, iso, iso_date
 from karat.data._calendars import ALWAYS, NO_CALENDAR, sessions
 from karat.data._log import log_violation
-from karat.data._panel import KEYS, OHLCV, Panel
+from karat.data._panel import KEYS, OHLCV, Panel, check_panel
 
 _PRICES: Final = OHLCV[:4]
 _STALE_RUN: Final = 5
@@ -83,6 +84,7 @@ def check_quality(panel: Panel, *, strict: bool = True) -> QualityReport:
         >>> check_quality(load("synthetic", n_days=30)).passed
         True
     """
+    check_panel(panel)
     return check_rows(panel.frame, calendar=panel.calendar, table=panel.provenance.source, strict=strict)
 
 
@@ -115,7 +117,7 @@ def _seen(bad: pl.DataFrame) -> str:
     """Return how many rows are bad and the values of the first one, for a message."""
     values = bad.select(pl.exclude("ts", "known_at", "instrument")).row(0, named=True)
     shown = ", ".join(f"{name} {'nothing' if value is None else f'{value:.10g}'}" for name, value in values.items())
-    return f"{len(bad)} bad row(s), first {shown}"
+    return f"{counted(len(bad), 'bad row')}, first {shown}"
 
 
 def _duplicates(frame: pl.DataFrame, _: str) -> pl.DataFrame:

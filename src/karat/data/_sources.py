@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.metadata
 import inspect
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from karat.core import InputError
@@ -62,7 +63,13 @@ def open_source(name: str, params: Mapping[str, Any] | None = None, *, plugins: 
         InputError: an unknown source or parameter, with the nearest valid name.
     """
     table = available_sources(plugins)
+    if not isinstance(name, str):
+        fix = "a table in memory is load('frame', frame=...)"
+        raise InputError("source", type(name).__name__, allowed=list(table), fix=fix)
     if name not in table:
+        if Path(name).is_file():
+            fix = f"name the source that reads it and give it the path: path={name}"
+            raise InputError("source", name, why="it is a file", allowed=list(table), fix=fix)
         raise InputError("source", name, allowed=list(table))
     kind, values = table[name], dict(params or {})
     allowed = kind.parameters()

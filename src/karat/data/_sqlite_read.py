@@ -85,7 +85,8 @@ def read_tables(path: Path, *, only: Sequence[str] = (), instruments: Sequence[s
 def _check_file(path: Path, connection: sa.Connection) -> None:
     problems = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(5)") if row[0] != "ok"]
     if problems:
-        raise DataError(str(path), "an undamaged SQLite database", rows=problems, fix="restore the file from a backup")
+        seen, fix = "; ".join(problems), "restore the file from a backup"
+        raise DataError(str(path), "an undamaged SQLite database", seen=seen, fix=fix)
     version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
     if version > SCHEMA_VERSION:
         fix = "read it with a newer karat"

@@ -18,6 +18,7 @@ from typing import Final
 
 import polars as pl
 
+from karat._words import counted
 from karat.core import DataError, InputError
 from karat.data._integrity import check_tables, enforce
 from karat.data._panel import KEYS, OHLCV, Panel, Provenance
@@ -87,7 +88,7 @@ class SqliteSource(Source):
             frame = self._attach(frame, bars, frames["regimes"].filter(pl.col("kind") == KIND), _REGIME)
         frame = cut_range(frame.sort("instrument", "ts"), *self._range)
         assets = frames["assets"].filter(pl.col("instrument").is_in(frame["instrument"].unique().to_list()))
-        notes += (f"lenient: {len(found)} broken rule(s), broken bars left out",) if found else ()
+        notes += (f"lenient: {counted(len(found), 'broken rule')}, broken bars left out",) if found else ()
         return Panel(frame, _calendar(assets), _provenance(self._path, assets), notes)
 
     def _checked(self) -> tuple[Mapping[str, pl.DataFrame], tuple[Violation, ...]]:

@@ -17,6 +17,7 @@ from typing import Final
 
 import polars as pl
 
+from karat._words import counted
 from karat.core import DataError, InputError
 
 NAMES: Final = ("ts", "date", "datetime", "timestamp", "time")
@@ -55,7 +56,8 @@ def read_times(column: pl.Series, instrument: pl.Series, rule: TimeRule) -> Stam
     """
     holes = column.is_null().arg_true().to_list()
     if holes:
-        raise DataError(rule.table, "every row has a time", rows=_lines(holes), fix="fill in or remove these rows")
+        seen, fix = counted(len(holes), "empty cell"), "fill in or remove these rows"
+        raise DataError(rule.table, "every row has a time", seen=seen, rows=_lines(holes), fix=fix)
     wall, ns = _wall(column, rule)
     if wall.dtype == pl.Date:
         return Stamps(date=wall)
@@ -156,12 +158,13 @@ def _localise(wall: pl.Series, instrument: pl.Series, rule: TimeRule) -> pl.Seri
     gone = first.is_null().arg_true().to_list()
     if gone:
         fix = f"check tz={rule.tz}: clocks skip these times"
-        raise DataError(rule.table, "local times exist", rows=_shown(wall, gone), fix=fix)
+        raise DataError(rule.table, "local times exist", seen=str(wall[gone[0]]), rows=_shown(wall, gone), fix=fix)
     placed = _in_turn(pl.DataFrame({"wall": wall, "instrument": instrument, "first": first, "second": second}))
     unclear = placed["unclear"].arg_true().to_list()
     if unclear:
         fix = "this time occurs twice when clocks go back: sort the rows, or write UTC or offsets"
-        raise DataError(rule.table, "local times are unambiguous", rows=_shown(wall, unclear), fix=fix)
+        seen, rows = str(wall[unclear[0]]), _shown(wall, unclear)
+        raise DataError(rule.table, "local times are unambiguous", seen=seen, rows=rows, fix=fix)
     return placed["ns"]
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import polars as pl
 
+from karat._words import counted
 from karat.core import DataError, InputError, iso
 from karat.data._panel import KEYS, OHLCV
 
@@ -66,10 +67,10 @@ def holes(frame: pl.DataFrame, policy: str, table: str, done: list[str]) -> pl.D
     if policy == "error":
         fix = "fill them in, or pass missing='drop' or missing='keep'"
         empty = [name for name in watched if frame.select(pl.col(name).is_nan() | pl.col(name).is_null())[:, 0].any()]
-        seen = f"{', '.join(empty)} without a value in {int(hole.sum())} row(s)"
+        seen = f"{', '.join(empty)} without a value in {counted(int(hole.sum()), 'row')}"
         rows = where(frame.filter(hole))
         raise DataError(table, "no value is missing (NaN or empty)", rows=rows, seen=seen, fix=fix)
-    done.append(f"dropped {int(hole.sum())} rows with a missing value")
+    done.append(f"dropped {counted(int(hole.sum()), 'row')} with a missing value")
     return frame.filter(~hole)
 
 

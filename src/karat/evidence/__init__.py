@@ -63,7 +63,7 @@ from karat.evidence._scores import (
     quantile_reliability,
     reliability,
 )
-from karat.evidence._sentinel import shuffled_label_drop, shuffled_label_sentinel
+from karat.evidence._sentinel import LabelledRows, shuffled_label_drop, shuffled_label_sentinel
 from karat.evidence._shapes import PRINTED, Case, Check, Gate, TrialSeries, Verdict
 from karat.evidence._sharpe import (
     detectable_sharpe,
@@ -111,6 +111,7 @@ __all__ = [
     "IdHit",
     "IdentityBits",
     "Interval",
+    "LabelledRows",
     "MaxT",
     "Mcs",
     "Pbo",

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from karat._words import counted
 from karat.core import NS_PER_DAY, InputError, iso_date
 from karat.data import Panel, sessions
 from karat.evidence._shapes import Check
@@ -41,7 +42,7 @@ def known_check(panel: Panel) -> Check:
     at = np.searchsorted(opens, stamps, side="right") - 1
     inside = (at >= 0) & (stamps < closes[np.maximum(at, 0)]) & ~np.isin(bars, closes)
     rows = [f"{name}@{iso_date(ts)}" for name, ts in frame.filter(pl.Series(inside)).select("instrument", "ts").rows()]
-    note = f"{len(rows)} rows, such as {', '.join(rows[:_SHOWN])}" if rows else ""
+    note = f"{counted(len(rows), 'row')}, such as {', '.join(rows[:_SHOWN])}" if rows else ""
     return Check(name, float(len(rows)), threshold, not rows, note)
 
 
@@ -54,7 +55,7 @@ def survivor_check(panel: Panel) -> Check:
     edge = _EDGE_DAYS * NS_PER_DAY
     begins = int((spans["a"] > int(spans["a"].min()) + edge).sum())  # type: ignore[arg-type]
     ends = int((spans["b"] < int(spans["b"].max()) - edge).sum())  # type: ignore[arg-type]
-    seen = f"{begins} of {len(spans)} instruments begin inside the data, {ends} end"
+    seen = f"of {counted(len(spans), 'instrument')} {begins} begin inside the data, {ends} end"
     if 0.5 ** (begins + ends) > ALARM:
         told = [note for note in panel.notes if "survivors" in note]
         return Check(name, None, threshold, None, "; ".join([f"not evaluable: {seen}", *told]))
@@ -78,14 +79,14 @@ def same_as_of(full: Panel, again: Panel, known_ns: int) -> list[str]:
     gone, fresh = then.join(now, on=keys, how="anti"), now.join(then, on=keys, how="anti")
     problems = []
     if len(gone):
-        problems.append(f"{len(gone)} rows that existed then are gone now, of {_names(gone)}")
+        problems.append(f"gone now: {counted(len(gone), 'row')} that existed then, of {_names(gone)}")
     if len(fresh):
-        problems.append(f"{len(fresh)} rows said to be known by then did not exist then, of {_names(fresh)}")
+        problems.append(f"not there then: {counted(len(fresh), 'row')} said to be known by then, of {_names(fresh)}")
     both = now.join(then, on=keys, how="inner", suffix="_then")
     for column in (*full.values, "known_at"):
         moved = both.filter(~pl.col(column).eq_missing(pl.col(f"{column}_then")))
         if len(moved):
-            problems.append(f"{column} of {len(moved)} rows was another number then, of {_names(moved)}")
+            problems.append(f"{column} of {counted(len(moved), 'row')} was another number then, of {_names(moved)}")
     return problems
 
 

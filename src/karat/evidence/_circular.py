@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError, generator
 from karat.evidence._draws import automatic_block
 from karat.evidence._intervals import Interval, Statistic
@@ -47,7 +48,7 @@ def circular_interval(
     """
     values = series[np.isfinite(series)]
     if len(values) < 2:
-        raise InputError("series", f"{len(values)} finite values", allowed="two or more")
+        raise InputError("series", counted(len(values), "finite value"), allowed="two or more")
     if not 0 < level < 1:
         raise InputError("level", level, allowed="between 0 and 1")
     if draws < 1:

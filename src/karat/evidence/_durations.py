@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import chdtrc
 
+from karat._words import counted
 from karat.core import InputError
 from karat.evidence._shapes import Floats
 
@@ -75,7 +76,7 @@ def duration_dependence(
     days, ended = days / unit, days[~seen] / unit
     if np.ptp(days) == 0:
         why = "the shape is infinite: every spell lasted alike"
-        raise InputError("durations", f"{len(days)} equal values", why=why, allowed="two different ones or more")
+        raise InputError("durations", counted(len(days), "equal value"), why=why, allowed="two different ones or more")
     shape = float(brentq(lambda b: _slope(b, days, ended), _SMALLEST, _LARGEST, xtol=1e-12))
     free, without = (_log_likelihood(b, days, ended) - len(ended) * np.log(unit) for b in (shape, 1.0))
     ratio = max(2.0 * (free - without), 0.0)
@@ -124,4 +125,6 @@ def _require(days: Floats, seen: NDArray[np.bool_], step: float) -> None:
     if seen.shape != days.shape:
         raise InputError("open_ended", f"shape {seen.shape}", allowed=f"{days.shape}: one flag a duration")
     if int((~seen).sum()) < LEAST_ENDED:
-        raise InputError("durations", f"{int((~seen).sum())} spells that ended", allowed=f"{LEAST_ENDED} or more")
+        raise InputError(
+            "durations", f"{counted(int((~seen).sum()), 'spell')} that ended", allowed=f"{LEAST_ENDED} or more"
+        )

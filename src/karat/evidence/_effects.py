@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from karat._words import counted
 from karat.core import InputError
 from karat.evidence._shapes import Floats, Ints
 
@@ -133,5 +134,5 @@ def stratify(values: Floats, strata: Sequence[str] | NDArray[np.str_]) -> Strata
 def _sample(field: str, values: Floats) -> Floats:
     good = values[np.isfinite(values)]
     if len(good) < 2:
-        raise InputError(field, f"{len(good)} finite values", allowed="two or more")
+        raise InputError(field, counted(len(good), "finite value"), allowed="two or more")
     return good

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from karat._words import counted
 from karat.core import InputError
 from karat.evidence._shapes import Check
 
@@ -54,4 +55,4 @@ def require_enough(dates: int, horizon_bars: int = 1, *, fix: str = "") -> None:
 
 
 def _missing(dates: int) -> str:
-    return f"{dates} more dates would be enough" if dates > 0 else ""
+    return f"{counted(dates, 'more date')} would be enough" if dates > 0 else ""

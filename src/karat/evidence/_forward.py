@@ -25,6 +25,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError
 from karat.evidence._draws import block_length
 from karat.evidence._max_t import max_t
@@ -100,7 +101,7 @@ def judge_forward(
         seen = [{name: len(series) for name, series in given.items()} for given in (skill, baselines)]
         raise InputError("skill, net, baselines", (seen[0], n, seen[1]), allowed="one value a day in each")
     if n < test.days:
-        text = f"{n} of {test.days} frozen forward days; nothing is tested before the last of them."
+        text = f"{n} of {counted(test.days, 'frozen forward day')}; nothing is tested before the last of them."
         return Forward("waiting", n, test.days, test.level, None, None, None, None, None, None, text)
     rival = min(skill, key=lambda name: shows(skill[name][first]))
     money = hardest_in_money(net[first], {name: its[first] for name, its in baselines.items()}, shown)
@@ -109,8 +110,8 @@ def judge_forward(
     worth = sharpe(money.series, periods_per_year=test.bars_per_year)
     state: State = "confirmed" if max(skill_p, money_p) <= test.level else "not confirmed"
     text = (
-        f"{state.capitalize()} on the first {test.days} frozen forward days: p = {skill_p:.4g} for skill against"
-        f" {rival} and {money_p:.4g} for money against {money.name}, each against {test.level:.4g}."
+        f"{state.capitalize()} on the first {counted(test.days, 'frozen forward day')}: p = {skill_p:.4g} for skill"
+        f" against {rival} and {money_p:.4g} for money against {money.name}, each against {test.level:.4g}."
     )
     excess = worth if np.isfinite(worth) else None
     against = (rival, money.name, money.comparison)

@@ -9,10 +9,12 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, Literal
 
 import numpy as np
 
+from karat._words import counted
 from karat.evidence._draws import block_length
 from karat.evidence._enough import enough_checks
 from karat.evidence._max_t import MaxT, max_t, max_t_exceeds
@@ -88,15 +90,9 @@ def _tested(case: Case, number: int, column: Literal["skill", "money"], overlap:
         overlap=overlap,
     )
     notes = (skill_notes if number == 1 else money_notes)(case) if case.printed else ()
-    return _gate(
-        number,
-        test.p_value <= level,
-        _words(test, level, case),
-        f"p <= {level:.4g}",
-        statistic=test.statistic,
-        p_value=test.p_value,
-        checks=(*_resampling(test), *notes),
-    )
+    checks = (*_resampling(test), *notes)
+    gate = _gate(number, test.p_value <= level, _words(test, level, case), f"p <= {level:.4g}", checks=checks)
+    return replace(gate, statistic=test.statistic, p_value=test.p_value)
 
 
 def _surely_above(case: Case, series: Floats, level: float, block: float, overlap: int) -> bool:
@@ -108,9 +104,11 @@ def _surely_above(case: Case, series: Floats, level: float, block: float, overla
 def _words(test: MaxT, level: float, case: Case) -> str:
     tried = test.series + test.unstored
     shown = "shown" if test.p_value <= level else "not shown"
-    text = f"{shown}: p = {test.p_value:.4g} against {level:.4g}, adjusted for {tried} trial{'s' if tried > 1 else ''}"
+    text = f"{shown}: p = {test.p_value:.4g} against {level:.4g}, adjusted for {counted(tried, 'trial')}"
     if level < 1.0 / (case.draws + 1):
-        text += f"; {case.draws} draws cannot reach a p-value this small, so opening {case.opening} cannot pass"
+        text += (
+            f"; {counted(case.draws, 'draw')} cannot reach a p-value this small, so opening {case.opening} cannot pass"
+        )
     return text
 
 
@@ -131,7 +129,7 @@ def _costs(case: Case) -> Check:
 
 
 def _delay(case: Case) -> Check:
-    name = f"net Sharpe entered {case.delay_bars} bar{'s' if case.delay_bars > 1 else ''} later"
+    name = f"net Sharpe entered {counted(case.delay_bars, 'bar')} later"
     if case.net_delayed is None:
         return Check(name, None, "> 0", None, "not evaluated")
     value = _annual(case, case.net_delayed)
@@ -152,7 +150,9 @@ def _seeds(case: Case) -> Check:
     if not case.seed_sharpes:
         return Check(name, None, "> 0", None, "not evaluated: the forecaster is deterministic")
     value = float(np.median(np.nan_to_num(case.seed_sharpes)))
-    return Check(name, value, "> 0", value > 0, f"{len(case.seed_sharpes)} seeds; one that never trades counts as 0")
+    return Check(
+        name, value, "> 0", value > 0, f"{counted(len(case.seed_sharpes), 'seed')}; one that never trades counts as 0"
+    )
 
 
 def _capital(case: Case) -> Check:
@@ -179,15 +179,6 @@ def _failed(checks: Sequence[Check]) -> list[str]:
     return [check.name for check in checks if check.passed is False]
 
 
-def _gate(
-    number: int,
-    passed: bool | None,
-    reason: str,
-    threshold: str,
-    *,
-    statistic: float | None = None,
-    p_value: float | None = None,
-    checks: tuple[Check, ...] = (),
-) -> Gate:
+def _gate(number: int, passed: bool | None, reason: str, threshold: str, *, checks: tuple[Check, ...] = ()) -> Gate:
     name, question = QUESTIONS[number]
-    return Gate(number, name, question, passed, statistic, p_value, threshold, reason, checks)
+    return Gate(number, name, question, passed, None, None, threshold, reason, checks)

@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
+from karat._words import counted
 from karat.core import InputError, derive_seed, generator
 from karat.evidence._draws import block_length, count_draws, index_draws
 from karat.evidence._max_t import whole_numbers
@@ -152,7 +153,7 @@ def bca_interval(
     _require_level(level)
     n = len(sample)
     if n < 3:
-        raise InputError("sample", f"{n} rows", allowed="3 or more")
+        raise InputError("sample", counted(n, "row"), allowed="3 or more")
     estimate = float(statistic(sample))
     rows = generator(seed, "bca", n, draws).integers(0, n, (draws, n))
     found = np.sort([float(statistic(sample[row])) for row in rows])

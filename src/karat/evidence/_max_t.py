@@ -28,6 +28,7 @@ from typing import Final
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError
 from karat.evidence._draws import CHUNK, count_draws, fresh_counts
 from karat.evidence._shapes import Floats
@@ -87,7 +88,7 @@ def max_t(
     _require(series, selected, unstored, overlap)
     rows = series[np.isfinite(series[:, selected])]
     if len(rows) < 2:
-        raise InputError("series", f"{len(rows)} values of the selected", allowed="two or more")
+        raise InputError("series", f"{counted(len(rows), 'value')} of the selected", allowed="two or more")
     enough = np.isfinite(rows).sum(axis=0) >= min(MIN_OVERLAP, len(rows))
     left_out = unstored + int((~enough).sum())
     mean, spread, resampled = _resample(rows[:, enough], block=block, draws=draws, seed=seed)

@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError
 from karat.evidence._shapes import Floats
 
@@ -165,7 +166,7 @@ def _require(benchmark: Floats, losses: Floats, block: float) -> None:
     if not (np.isfinite(losses).all() and np.isfinite(benchmark).all()):
         raise InputError("losses", "values that are not finite", allowed="finite numbers")
     if not 1 <= block < len(losses):
-        raise InputError("block", block, allowed=f"1 to {len(losses) - 1} bars")
+        raise InputError("block", block, allowed=f"1 to {counted(len(losses) - 1, 'bar')}")
 
 
 def _require_size(size: float) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc, ndtr
 
+from karat._words import counted
 from karat.core import InputError
 from karat.evidence._forecast_tests import long_run
 from karat.evidence._shapes import Floats
@@ -85,14 +86,16 @@ def giacomini_white(
     z = g * d[:, None]
     n, q = z.shape
     if n < 10 * q:
-        raise InputError("loss", f"{n} rows after the horizon", allowed=f"{10 * q} or more: ten an instrument")
+        raise InputError(
+            "loss", f"{counted(n, 'row')} after the horizon", allowed=f"{10 * q} or more: ten an instrument"
+        )
     spread = z.T @ z / n
     for lag in range(1, horizon):
         cross = z[lag:].T @ z[:-lag] / n
         spread += (1.0 - lag / horizon) * (cross + cross.T)
     if np.linalg.matrix_rank(g) < q or np.linalg.matrix_rank(spread, hermitian=True) < q:
         why = "they do not vary on their own, or the losses are equal"
-        raise InputError("instruments", f"{q} columns", why=why, allowed="independent columns")
+        raise InputError("instruments", counted(q, "column"), why=why, allowed="independent columns")
     mean = z.mean(axis=0)
     statistic = float(n * mean @ np.linalg.solve(spread, mean))
     predicted = g @ np.linalg.lstsq(g, d, rcond=None)[0]

@@ -21,6 +21,7 @@ from typing import Final
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError
 from karat.evidence._shapes import Floats, Ints
 
@@ -59,7 +60,7 @@ def pbo_cscv(returns: Floats, *, blocks: int = 16) -> Pbo:
         raise InputError("blocks", blocks, allowed="an even number, 2 or more")
     length = len(returns) // blocks
     if length < 2:
-        raise InputError("returns", f"{len(returns)} rows", allowed=f"{2 * blocks} or more for {blocks} blocks")
+        raise InputError("returns", counted(len(returns), "row"), allowed=f"{2 * blocks} or more for {blocks} blocks")
     if not np.isfinite(returns).all():
         raise InputError("returns", "values that are not finite", allowed="finite numbers")
     parts = returns[: length * blocks].reshape(blocks, length, -1)

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from karat._words import counted
 from karat.evidence._forecast_tests import diebold_mariano
 from karat.evidence._pbo import pbo_cscv
 from karat.evidence._shapes import PRINTED, Case, Check, Floats
@@ -72,7 +73,7 @@ def _deflated(case: Case, ratio: float, n: int, *, count: int, skew: float, tail
     if len(ratios) < 2:
         return _missing(name, "fewer than two stored trials give the Sharpe ratios no variance")
     value = dsr(ratio, n, trials=count, variance=float(ratios.var(ddof=1)), skew=skew, raw_kurtosis=tails)
-    return Check(name, value, PRINTED, None, f"over {count} trials taken as independent")
+    return Check(name, value, PRINTED, None, f"over {counted(count, 'trial')} taken as independent")
 
 
 def _overfitting(case: Case) -> Check:
@@ -82,7 +83,7 @@ def _overfitting(case: Case) -> Check:
     blocks = PBO_BLOCKS if whole.shape[1] <= PBO_MAX_TRIALS else 10
     if whole.shape[1] < 2 or len(whole) < 2 * blocks:
         return _missing(name, "fewer than two trials cover the test dates")
-    note = f"CSCV, {blocks} blocks, {whole.shape[1]} trials"
+    note = f"CSCV, {blocks} blocks, {counted(whole.shape[1], 'trial')}"
     return Check(name, pbo_cscv(whole, blocks=blocks).probability, PRINTED, None, note)
 
 

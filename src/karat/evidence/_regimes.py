@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError, generator
 from karat.evidence._shapes import Floats, Ints
 
@@ -65,7 +66,7 @@ def compare_regimes(
     r, codes = returns[good], labels[good].astype(np.int64)
     states = np.unique(codes)
     if len(r) < 50 or len(states) < 2:
-        seen = f"{len(r)} rows of {len(states)} state(s)"
+        seen = f"{counted(len(r), 'row')} of {counted(len(states), 'state')}"
         raise InputError("labels", seen, allowed="50 rows or more of two states or more")
     if draws < 1:
         raise InputError("draws", draws, allowed="1 or more")

@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 from scipy.special import ndtr
 
+from karat._words import counted
 from karat.core import InputError
 from karat.evidence._shapes import Floats, Ints
 
@@ -188,7 +189,7 @@ def reliability(probability: Floats, outcome: Floats, *, bins: int = 10) -> Reli
 
 def _require_quantiles(y: Floats, quantiles: Floats, levels: Floats) -> None:
     if y.ndim != 1 or quantiles.shape != (len(y), len(levels)):
-        seen = f"shape {quantiles.shape} for {y.shape} outcomes and {len(levels)} levels"
+        seen = f"shape {quantiles.shape} for {y.shape} outcomes and {counted(len(levels), 'level')}"
         raise InputError("quantiles", seen, allowed="(n, k): outcomes by levels")
     if (levels <= 0).any() or (levels >= 1).any() or (np.diff(levels) <= 0).any():
         raise InputError("levels", levels.tolist(), allowed="ascending numbers between 0 and 1")

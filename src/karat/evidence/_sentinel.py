@@ -23,10 +23,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError, generator
 from karat.evidence._shapes import Check, Floats
 
@@ -49,11 +51,37 @@ _CHUNK: Final = 250
 _RIDGE: Final = 1e-3
 
 
+@dataclass(frozen=True, eq=False)
+class LabelledRows:
+    """Rows to learn from and rows to be judged on.
+
+    x_train (n, p), y_train (n,): the training rows. x_valid (v, p), returns_valid (v,): simple returns per bar earned
+    by a position decided on that row.
+
+    Raises:
+        InputError: shapes, values that are not finite, or fewer than 20 rows in either part.
+    """
+
+    x_train: Floats
+    y_train: Floats
+    x_valid: Floats
+    returns_valid: Floats
+
+    def __post_init__(self) -> None:
+        n, v = len(self.x_train), len(self.x_valid)
+        if self.x_train.ndim != 2 or self.y_train.shape != (n,):
+            raise InputError("y_train", f"shape {self.y_train.shape}", allowed=f"({n},): one label per row")
+        if self.x_valid.shape != (len(self.returns_valid), self.x_train.shape[1]) or self.returns_valid.ndim != 1:
+            seen = f"shapes {self.x_valid.shape} and {self.returns_valid.shape}"
+            raise InputError("x_valid, returns_valid", seen, allowed=f"(v, {self.x_train.shape[1]}) and (v,)")
+        if min(n, v) < 20:
+            raise InputError("x_train, x_valid", (n, v), allowed="20 rows or more in each")
+        if not all(np.isfinite(part).all() for part in vars(self).values()):
+            raise InputError("x_train, y_train, x_valid, returns_valid", "values that are not finite", allowed="no NaN")
+
+
 def shuffled_label_sentinel(
-    x_train: Floats,
-    y_train: Floats,
-    x_valid: Floats,
-    returns_valid: Floats,
+    rows: LabelledRows,
     *,
     shuffles: int = 1000,
     seed: int,
@@ -63,16 +91,16 @@ def shuffled_label_sentinel(
 ) -> Check:
     """Return the check that shuffled labels earn nothing.
 
-    `x_train` (n, p), `y_train` (n,) the training rows; `x_valid` (v, p) and `returns_valid` (v,) simple returns per bar
-    earned by a position decided on that row. No NaN. `shuffles` is the least number. `fit` and `score` default to ridge
-    and to position times return; pass the study's own to put its path under test, or a score that averages a panel's
-    rows per date, as the ratio counts every row it gets as one period.
+    `shuffles` is the least number. `fit` and `score` default to ridge and to position times return; pass the study's
+    own to put its path under test, or a score that averages a panel's rows per date, as the ratio counts every row it
+    gets as one period.
 
     Raises:
-        InputError: shapes, values that are not finite, fewer than 100 shuffles, or fewer than 20 rows in either part.
+        InputError: fewer than 100 shuffles.
     """
-    _require(x_train, y_train, x_valid, returns_valid, shuffles)
-    train, labels, valid, returns = _standardised(x_train, y_train, x_valid, returns_valid, SHUFFLED_ROWS)
+    if shuffles < 100:
+        raise InputError("shuffles", shuffles, allowed="100 or more")
+    train, labels, valid, returns = _standardised(rows, SHUFFLED_ROWS)
     fit, score = fit or _ridge, score or _gross
     found = np.empty(0)
     while not _settled(found, shuffles):
@@ -82,10 +110,7 @@ def shuffled_label_sentinel(
 
 
 def shuffled_label_drop(
-    x_train: Floats,
-    y_train: Floats,
-    x_valid: Floats,
-    returns_valid: Floats,
+    rows: LabelledRows,
     *,
     seed: int,
     periods_per_year: float = 252.0,
@@ -96,12 +121,8 @@ def shuffled_label_drop(
 
     Arguments as in `shuffled_label_sentinel`. An edge is an annual gross Sharpe ratio above 0.5 with the real labels;
     without one there is nothing to lose and nothing is decided.
-
-    Raises:
-        InputError: like `shuffled_label_sentinel`.
     """
-    _require(x_train, y_train, x_valid, returns_valid, _CHUNK)
-    train, labels, valid, returns = _standardised(x_train, y_train, x_valid, returns_valid, REAL_ROWS)
+    train, labels, valid, returns = _standardised(rows, REAL_ROWS)
     fit, score = fit or _ridge, score or _gross
     real = float(_annual(score(fit(train, labels[:, None], valid), returns), periods_per_year)[0])
     name, threshold = "edge lost with shuffled labels", f"> {LEAST_LOSS:.0%}"
@@ -112,16 +133,15 @@ def shuffled_label_drop(
     return Check(name, lost, threshold, lost > LEAST_LOSS, f"annual gross Sharpe {real:.2f} with real labels")
 
 
-def _standardised(
-    x_train: Floats, y_train: Floats, x_valid: Floats, returns_valid: Floats, most: int
-) -> tuple[Floats, Floats, Floats, Floats]:
+def _standardised(rows: LabelledRows, most: int) -> tuple[Floats, Floats, Floats, Floats]:
     """Return features by the scale of the training rows, demeaned labels and demeaned returns."""
-    keep = np.linspace(0, len(x_train) - 1, min(len(x_train), most)).astype(np.int64)
-    train, labels = x_train[keep], y_train[keep] - y_train[keep].mean()
+    n, earned = len(rows.x_train), rows.returns_valid
+    keep = np.linspace(0, n - 1, min(n, most)).astype(np.int64)
+    train, labels = rows.x_train[keep], rows.y_train[keep] - rows.y_train[keep].mean()
     # What is left of a constant after its mean is rounding, and a Sharpe ratio would see it.
-    returns = returns_valid - returns_valid.mean() if np.ptp(returns_valid) > 0 else np.zeros(len(returns_valid))
+    returns = earned - earned.mean() if np.ptp(earned) > 0 else np.zeros(len(earned))
     # Values beyond five standard deviations would let a few training rows decide every fit.
-    valid = np.clip((x_valid - train.mean(axis=0)) / _spread(train), -5.0, 5.0)
+    valid = np.clip((rows.x_valid - train.mean(axis=0)) / _spread(train), -5.0, 5.0)
     train = np.clip((train - train.mean(axis=0)) / _spread(train), -5.0, 5.0)
     return train, labels, valid, returns
 
@@ -150,8 +170,8 @@ def _check(found: Floats) -> Check:
         threshold=f"95 % interval inside +-{LIMIT:g}",
         passed=abs(mean) + half < LIMIT,
         note=(
-            f"annual gross Sharpe, interval {mean - half:.3f} to {mean + half:.3f} over {len(found)} shuffles;"
-            f" mean absolute value {np.abs(found).mean():.2f}"
+            f"annual gross Sharpe, interval {mean - half:.3f} to {mean + half:.3f} over"
+            f" {counted(len(found), 'shuffle')}; mean absolute value {np.abs(found).mean():.2f}"
         ),
     )
 
@@ -178,17 +198,3 @@ def _annual(gross: Floats, periods_per_year: float) -> Floats:
 def _spread(values: Floats) -> Floats:
     sd = values.std(axis=0)
     return np.where(sd > 0, sd, 1.0)
-
-
-def _require(x_train: Floats, y_train: Floats, x_valid: Floats, returns: Floats, shuffles: int) -> None:
-    if x_train.ndim != 2 or y_train.shape != (len(x_train),):
-        raise InputError("y_train", f"shape {y_train.shape}", allowed=f"({len(x_train)},): one label per row")
-    if x_valid.shape != (len(returns), x_train.shape[1]) or returns.ndim != 1:
-        seen = f"shapes {x_valid.shape} and {returns.shape}"
-        raise InputError("x_valid, returns_valid", seen, allowed=f"(v, {x_train.shape[1]}) and (v,)")
-    if min(len(x_train), len(x_valid)) < 20:
-        raise InputError("x_train, x_valid", (len(x_train), len(x_valid)), allowed="20 rows or more in each")
-    if not all(np.isfinite(part).all() for part in (x_train, y_train, x_valid, returns)):
-        raise InputError("x_train, y_train, x_valid, returns_valid", "values that are not finite", allowed="no NaN")
-    if shuffles < 100:
-        raise InputError("shuffles", shuffles, allowed="100 or more")

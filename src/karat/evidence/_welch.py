@@ -15,6 +15,7 @@ from itertools import combinations
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError
 from karat.evidence._effects import Anova, TukeyPair, hedges_g
 from karat.evidence._shapes import Floats
@@ -98,5 +99,5 @@ def anova_welch(groups: Mapping[str, Floats], *, level: float = 0.95) -> Anova:
 def _varied(field: str, values: Floats) -> Floats:
     good = values[np.isfinite(values)]
     if len(good) < 2:
-        raise InputError(field, f"{len(good)} finite values", allowed="two or more")
+        raise InputError(field, counted(len(good), "finite value"), allowed="two or more")
     return good

@@ -1,8 +1,15 @@
 """The 158 features of qlib's `Alpha158`, by its names in lower case, over full windows only.
 
-qlib answers with whatever part of a window there is; here a value appears once the window is full. qlib reads a column
-`vwap`; daily bars have none, so that the typical price (high + low + close) / 3 stands for it. `imax` and `imin` name
-the latest of equal extremes. Where a window is flat, `rsqr`, `corr` and `cord` have no value.
+The columns are qlib's, compared with qlib itself (`tests/golden/features`), but for these rules:
+
+1. qlib answers with whatever part of a window there is; here a value appears once the window is full, and a row with a
+   missing input is passed over, where qlib counts it as a day of the window.
+2. qlib reads a column `vwap`; daily bars have none, so that the typical price (high + low + close) / 3 stands for it.
+3. Where a window is flat, `rsqr` and `corr` have no value; qlib leaves them out wherever the deviation is below 2e-5,
+   in units of the price. For `cord`, whose series have no unit, the level of 2e-5 holds here too.
+4. qlib computes in single precision: prices that differ by less than that are ties there.
+
+`imax` and `imin` name the first of equal extremes; `cord` leaves out changes from a bar without volume.
 """
 
 from __future__ import annotations
@@ -18,11 +25,13 @@ from karat.features._expressions import (
     OPEN,
     VOLUME,
     absolute,
+    constant,
     diff,
     fit,
     highest,
     lagged_pair,
     larger,
+    less,
     log,
     lowest,
     mean,
@@ -32,8 +41,8 @@ from karat.features._expressions import (
     rank,
     ratio,
     residual,
-    since_highest,
-    since_lowest,
+    since_first_highest,
+    since_first_lowest,
     slope,
     smaller,
     sqrt,
@@ -42,16 +51,23 @@ from karat.features._expressions import (
     total,
 )
 from karat.features._graph import Node, lagged
-from karat.features._returns import TYPICAL
-from karat.features._spec import Function, family
+from karat.features._returns import LOG_VOLUME, TYPICAL
+from karat.features._spec import FLAT_RULE, NAN_RULE, Function, family
 from karat.kernels.features import ops
 
 WINDOWS: Final = (5, 10, 20, 30, 60)
 _TINY: Final = 1e-12
 _SOURCE: Final = "qlib Alpha158"
-_LOG_VOLUME: Final = log(VOLUME + 1.0)
 _CHANGE: Final = lagged_pair(ops.DIV, CLOSE, CLOSE, 1)
-_VOLUME_CHANGE: Final = log(lagged_pair(ops.DIV, VOLUME, VOLUME, 1) + 1.0)
+_FLAT: Final = 2e-5  # the deviation below which qlib gives no correlation
+_TRADED: Final = lagged_pair(ops.LESS, constant(VOLUME, 0.0), VOLUME, 1)
+# both are 0 after a bar without volume; less the logarithm of 2 the second is 0 too where volume did not change
+_TRADED_MOVE: Final = (_CHANGE - 1.0) * _TRADED
+_VOLUME_MOVE: Final = log(lagged_pair(ops.RATIO, VOLUME, VOLUME, 1, 1.0) + 1.0) - math.log(2.0)
+_CORD_RULE: Final = (
+    "rows where an input is NaN are skipped and get NaN; changes from a bar without volume are left out; "
+    "NaN where a deviation is below 2e-5"
+)
 _WEIGHT: Final = absolute(_CHANGE - 1.0) * VOLUME
 
 
@@ -59,13 +75,25 @@ def _bar(name: str, made: Node, formula: str) -> Function:
     return Function(name, lambda _: made, (0,), "ratio", formula, _SOURCE)
 
 
-def _window(name: str, make: Callable[[int], Node], unit: str, formula: str) -> Function:
-    return Function(name, make, WINDOWS, unit, formula, _SOURCE, label=name + "{w}")
+def _window(name: str, make: Callable[[int], Node], unit: str, formula: str, nan_rule: str = NAN_RULE) -> Function:
+    return Function(name, make, WINDOWS, unit, formula, _SOURCE, nan_rule, label=name + "{w}")
 
 
 def _pearson(x: Node, y: Node, w: int) -> Node:
     """Return the correlation, NaN where one of the two is flat."""
     return ratio(products(x, y, w), sqrt(squares(x, w) * squares(y, w)), math.nan)
+
+
+def _cord(w: int) -> Node:
+    """Return the correlation of moves of close and of volume, of the rows after a bar with volume."""
+    x, y, n = _TRADED_MOVE, _VOLUME_MOVE, total(_TRADED, w)
+
+    def moment(a: Node, b: Node) -> Node:
+        return total(a * b, w) - total(a, w) * total(b, w) / n
+
+    spread_x, spread_y, least = moment(x, x), moment(y, y), (n - 1.0) * _FLAT**2
+    varied = less(least, spread_x) * less(least, spread_y)
+    return ratio(moment(x, y), sqrt(spread_x * spread_y) * varied, math.nan)
 
 
 def _up(x: Node, w: int) -> Node:
@@ -122,7 +150,8 @@ ALPHA158 = family(
     _window("ma", lambda w: mean(CLOSE, w) / CLOSE, "ratio", "mean of close over {w} bars / close"),
     _window("std", lambda w: std(CLOSE, w) / CLOSE, "ratio", "deviation of close over {w} bars / close"),
     _window("beta", lambda w: slope(CLOSE, w) / CLOSE, "ratio", "slope of close on time over {w} bars / close"),
-    _window("rsqr", lambda w: fit(CLOSE, w), "0 to 1", "R squared of close on time over {w} bars"),
+    _window("rsqr", lambda w: fit(CLOSE, w, math.nan), "0 to 1",
+            "R squared of close on time over {w} bars", FLAT_RULE),
     _window("resi", lambda w: residual(CLOSE, w) / CLOSE, "ratio", "close less its line over {w} bars / close"),
     _window("max", lambda w: highest(HIGH, w) / CLOSE, "ratio", "highest high of {w} bars / close"),
     _window("min", lambda w: lowest(LOW, w) / CLOSE, "ratio", "lowest low of {w} bars / close"),
@@ -130,13 +159,16 @@ ALPHA158 = family(
     _window("qtld", lambda w: quantile(CLOSE, w, 0.2) / CLOSE, "ratio", "20 % quantile of close over {w} bars / close"),
     _window("rank", lambda w: rank(CLOSE, w), "0 to 1", "average rank of close in {w} bars, / {w}"),
     _window("rsv", _position, "0 to 1", "(close - lowest low) / (highest high - lowest low + 1e-12) over {w} bars"),
-    _window("imax", lambda w: _at(since_highest(HIGH, w), w), "0 to 1", "place of the highest high in {w} bars, / {w}"),
-    _window("imin", lambda w: _at(since_lowest(LOW, w), w), "0 to 1", "place of the lowest low in {w} bars, / {w}"),
-    _window("imxd", lambda w: (since_lowest(LOW, w) - since_highest(HIGH, w)) / w, "-1 to 1", "imax{w} - imin{w}"),
-    _window("corr", lambda w: _pearson(CLOSE, _LOG_VOLUME, w), "-1 to 1",
-            "correlation of close with log(volume + 1) over {w} bars"),
-    _window("cord", lambda w: _pearson(_CHANGE, _VOLUME_CHANGE, w), "-1 to 1",
-            "correlation of close / close[t-1] with log(volume / volume[t-1] + 1) over {w} bars"),
+    _window("imax", lambda w: _at(since_first_highest(HIGH, w), w), "0 to 1",
+            "place of the highest high in {w} bars, the first of equal ones, / {w}"),
+    _window("imin", lambda w: _at(since_first_lowest(LOW, w), w), "0 to 1",
+            "place of the lowest low in {w} bars, the first of equal ones, / {w}"),
+    _window("imxd", lambda w: (since_first_lowest(LOW, w) - since_first_highest(HIGH, w)) / w, "-1 to 1",
+            "imax{w} - imin{w}"),
+    _window("corr", lambda w: _pearson(CLOSE, LOG_VOLUME, w), "-1 to 1",
+            "correlation of close with log(volume + 1) over {w} bars", FLAT_RULE),
+    _window("cord", _cord, "-1 to 1",
+            "correlation of close / close[t-1] with log(volume / volume[t-1] + 1) over {w} bars", _CORD_RULE),
     _window("cntp", _rising, "0 to 1", "share of rising closes of {w} bars"),
     _window("cntn", _falling, "0 to 1", "share of falling closes of {w} bars"),
     _window("cntd", lambda w: _rising(w) - _falling(w), "-1 to 1", "cntp{w} - cntn{w}"),

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from karat._words import counted
 from karat.core import NS_PER_DAY, DataError, InputError
-from karat.data import KEYS, Panel, Table
-from karat.features._engine import compute_nodes
+from karat.data import KEYS, Panel, Table, blocks
+from karat.features._engine import Rows, compute_nodes
 from karat.features._graph import TS, Node
-from karat.features._rows import blocks
+from karat.features._rows import as_array, instrument_codes
 from karat.features._select import Selection, resolve
-from karat.features._spec import Columns, FeatureSpec, Floats, as_array
+from karat.features._spec import Columns, FeatureSpec, Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +51,8 @@ def build(panel: Panel, selection: Selection) -> FeatureFrame:
         DataError: `known_at` runs back within an instrument.
     """
     specs, absent = resolve(selection, panel)
-    _check_known(panel.frame)
-    values = compute(panel.frame, specs).T
+    _check_known(panel)
+    values = compute(panel.frame, specs, panel.blocks).T
     columns = [pl.Series(spec.name, values[k], dtype=pl.Float64) for k, spec in enumerate(specs)]
     return FeatureFrame(panel.frame.select(KEYS).with_columns(columns), specs, absent)
 
@@ -68,11 +69,11 @@ def compute_regulatory_features(panel: Panel) -> FeatureFrame:
     return build(panel, "regulatory")
 
 
-def compute(frame: pl.DataFrame, specs: Sequence[FeatureSpec]) -> Floats:
-    """Return (n, p) float64 features of a frame sorted by (instrument, ts)."""
+def compute(frame: pl.DataFrame, specs: Sequence[FeatureSpec], rows: Sequence[Rows] | None = None) -> Floats:
+    """Return (n, p) float64 features of a frame sorted by (instrument, ts); rows: of each instrument, if known."""
     out = np.empty((len(specs), len(frame)))
     columns = columns_of(frame, specs)
-    rows = blocks(frame)
+    rows = blocks(frame) if rows is None else rows
     drawn = [(k, spec, spec.expression) for k, spec in enumerate(specs) if isinstance(spec.compute, Node)]
     if drawn:
         whole = len(drawn) == len(specs)
@@ -110,19 +111,20 @@ def table(panel: Panel, features: FeatureFrame) -> Table:
         why, fix = "returns are computed from it", "rename the column of prices, e.g. columns: {settle: close}"
         raise InputError("panel", list(panel.values), allowed="a column 'close'", why=why, fix=fix)
     if not features.frame.select(KEYS).equals(panel.frame.select(KEYS)):
-        raise DataError("features", "same rows as the panel", fix="build the features from this panel")
+        rule, fix = "same ts, known_at and instrument as the panel", "build the features from this panel"
+        seen = f"{counted(len(features.frame), 'row')} beside {counted(len(panel.frame), 'row')} of the panel"
+        raise DataError("features", rule, seen=seen, fix=fix)
     numbers, _ = numeric_only(features.frame)
     close = as_array(panel.frame["close"])
     returns = np.full(len(panel.frame), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        for begin, end in blocks(panel.frame):
+        for begin, end in panel.blocks:
             returns[begin + 1 : end] = close[begin + 1 : end] / close[begin : end - 1] - 1.0
-    instruments = panel.instruments
-    code = np.searchsorted(np.asarray(instruments, dtype=np.str_), panel.frame["instrument"].to_numpy().astype(np.str_))
+    instruments, code = instrument_codes(panel.frame)
     return Table(
         panel.frame["ts"].to_numpy(),
         panel.frame["known_at"].to_numpy(),
-        code.astype(np.int64),
+        code,
         instruments,
         np.ascontiguousarray(numbers.to_numpy(), dtype=np.float64),
         tuple(numbers.columns),
@@ -166,13 +168,14 @@ def _one(columns: Columns, spec: FeatureSpec) -> Floats:
     return out
 
 
-def _check_known(frame: pl.DataFrame) -> None:
+def _check_known(panel: Panel) -> None:
     """Refuse a row that becomes known before an earlier one: its features would read what is not known yet."""
+    frame = panel.frame
     known = frame["known_at"].to_numpy()
     falls = np.flatnonzero(known[1:] < known[:-1]) + 1
-    if {begin for begin, _ in blocks(frame)}.issuperset(falls.tolist()):  # only where another instrument begins
-        return
-    back = frame.filter((pl.col("known_at").diff() < 0).over("instrument"))
-    if len(back):
-        rows = [f"{name}@{ts}" for name, ts in back.select("instrument", "ts").rows()]
-        raise DataError("panel", "known_at never runs back within an instrument", rows=rows, fix="correct known_at")
+    begins = {begin for begin, _ in panel.blocks}
+    back = [k for k in falls.tolist() if k not in begins]
+    if back:
+        rows = [f"{name}@{ts}" for name, ts in frame[back].select("instrument", "ts").rows()]
+        rule, seen = "known_at never runs back within an instrument", f"{known[back[0]]} after {known[back[0] - 1]}"
+        raise DataError("panel", rule, seen=seen, rows=rows, fix="correct known_at")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 
 from karat.features._expressions import (
-    VOLUME,
     absolute,
     diff,
     equal_to,
@@ -28,8 +29,8 @@ from karat.features._expressions import (
     xlogx,
 )
 from karat.features._graph import Node, lagged
-from karat.features._returns import LOG_CLOSE, LOG_RANGE, LOG_RETURN, SIZE
-from karat.features._spec import Function, family
+from karat.features._returns import LOG_CLOSE, LOG_RANGE, LOG_RETURN, LOG_VOLUME, SIZE
+from karat.features._spec import FLAT_RULE, Function, family
 from karat.kernels.features import ops
 
 
@@ -38,11 +39,7 @@ def exponent(logs: Sequence[Node], sizes: Sequence[int]) -> Node:
     points = [math.log(size) for size in sizes]
     middle = sum(points) / len(points)
     bottom = sum((point - middle) ** 2 for point in points)
-    parts = [((point - middle) / bottom) * each for point, each in zip(points, logs, strict=True)]
-    made = parts[0]
-    for part in parts[1:]:
-        made = made + part
-    return made
+    return reduce(add, [((point - middle) / bottom) * each for point, each in zip(points, logs, strict=True)])
 
 
 def block_mean(x: Node, size: int, count: int) -> Node:
@@ -75,10 +72,7 @@ def dfa(x: Node, w: int) -> Node:
 def permutation_entropy(x: Node, w: int) -> Node:
     """Return the entropy of the ordinal patterns of three, over its largest value."""
     parts = [xlogx(total(equal_to(ordinal(x), float(k)), w) / w) for k in range(6)]
-    made = parts[0]
-    for part in parts[1:]:
-        made = made + part
-    return made * (-1.0 / math.log(6.0))
+    return reduce(add, parts) * (-1.0 / math.log(6.0))
 
 
 def _fractal(x: Node, w: int) -> Node:
@@ -94,7 +88,7 @@ def _irreversibility(w: int) -> Node:
     return ratio(mean(cube, w), scale, 0.0)
 
 
-def _complexity(w: int) -> Node:
+def hjorth(w: int) -> Node:
     """Return Hjorth's complexity of log returns."""
     first, second = diff(LOG_RETURN), diff(diff(LOG_RETURN))
     return ratio(std(second, w) * std(LOG_RETURN, w), std(first, w) * std(first, w), 0.0)
@@ -106,38 +100,37 @@ def _roughness(w: int) -> Node:
     return log(ratio(total(SIZE, w), extent)) / math.log(w)
 
 
-_LOG_VOLUME = log(1.0 + VOLUME)
-
 COMPLEXITY = family(
     "complexity",
     Function("hurst", lambda w: hurst(LOG_RETURN, w), (64, 128, 256), "exponent",
              "slope of log mean R/S of log returns on log size, blocks of 8 to {w} / 2 in {w} bars; NaN where a "
-             "block is flat", "Hurst 1951; Mandelbrot and Wallis 1969"),
+             "block is flat", "Hurst 1951; Mandelbrot and Wallis 1969", nan_rule=FLAT_RULE),
     Function("dfa", lambda w: dfa(LOG_RETURN, w), (64, 128, 256), "exponent",
              "slope of log fluctuation of summed log returns on log size, blocks of 8 to {w} / 2 in {w} bars",
-             "Peng et al. 1994"),
+             "Peng et al. 1994", nan_rule=FLAT_RULE),
     Function("range_dfa", lambda w: dfa(LOG_RANGE, w), (64, 128, 256), "exponent", "as dfa, of ln(high / low)",
-             "Peng et al. 1994"),
-    Function("volume_dfa", lambda w: dfa(_LOG_VOLUME, w), (64, 128, 256), "exponent", "as dfa, of log(1 + volume)",
-             "Peng et al. 1994"),
+             "Peng et al. 1994", nan_rule=FLAT_RULE),
+    Function("volume_dfa", lambda w: dfa(LOG_VOLUME, w), (64, 128, 256), "exponent", "as dfa, of log(1 + volume)",
+             "Peng et al. 1994", nan_rule=FLAT_RULE),
     Function("permutation_entropy", lambda w: permutation_entropy(LOG_RETURN, w), (30, 60, 120, 250), "0 to 1",
              "entropy of ordinal patterns of three log returns in {w} bars, over log 6; equal values in order of time",
              "Bandt and Pompe 2002"),
     Function("price_entropy", lambda w: permutation_entropy(LOG_CLOSE, w), (30, 60, 120, 250), "0 to 1",
              "as permutation_entropy, of log closes", "Bandt and Pompe 2002"),
-    Function("volume_entropy", lambda w: permutation_entropy(_LOG_VOLUME, w), (30, 60, 120, 250), "0 to 1",
+    Function("volume_entropy", lambda w: permutation_entropy(LOG_VOLUME, w), (30, 60, 120, 250), "0 to 1",
              "as permutation_entropy, of log(1 + volume)", "Bandt and Pompe 2002"),
     Function("range_entropy", lambda w: permutation_entropy(LOG_RANGE, w), (30, 60, 120, 250), "0 to 1",
              "as permutation_entropy, of ln(high / low)", "Bandt and Pompe 2002"),
     Function("scaling", lambda w: _fractal(LOG_CLOSE, w), (20, 60, 120, 250), "exponent",
-             "slope of log mean |move over k bars| on log k, k = 1, 2, 4, 8, in {w} bars", "Higuchi 1988"),
-    Function("volume_scaling", lambda w: _fractal(_LOG_VOLUME, w), (20, 60, 120, 250), "exponent",
-             "as scaling, of log(1 + volume)", "Higuchi 1988"),
+             "slope of log mean |move over k bars| on log k, k = 1, 2, 4, 8, in {w} bars",
+             "Higuchi 1988", nan_rule=FLAT_RULE),
+    Function("volume_scaling", lambda w: _fractal(LOG_VOLUME, w), (20, 60, 120, 250), "exponent",
+             "as scaling, of log(1 + volume)", "Higuchi 1988", nan_rule=FLAT_RULE),
     Function("time_arrow", _irreversibility, (20, 60, 120, 250), "ratio",
              "mean of r[t]^2 r[t-1] - r[t] r[t-1]^2 over {w} bars / mean |r|^3", "Ramsey and Rothman 1996"),
-    Function("hjorth", _complexity, (20, 60, 120, 250), "ratio",
+    Function("hjorth", hjorth, (20, 60, 120, 250), "ratio",
              "deviation of second differences x that of log returns / variance of first differences over {w} bars",
              "Hjorth 1970"),
     Function("roughness", _roughness, (10, 20, 60, 120, 250), "exponent",
-             "log(sum |log return| / (highest - lowest log close)) / log {w}", "Katz 1988"),
+             "log(sum |log return| / (highest - lowest log close)) / log {w}", "Katz 1988", nan_rule=FLAT_RULE),
 )  # fmt: skip

@@ -15,6 +15,7 @@ Invariants:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +23,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from karat._words import counted
 from karat.core import NS_PER_DAY, DataError, InputError, iso_date
 from karat.data import KEYS, OHLCV, Finding, Panel, Provenance, asof_join, check_quality
 from karat.features._build import build, numeric_only
@@ -121,7 +123,7 @@ def _tier(tier: str, there: Sequence[str]) -> tuple[str, ...]:
         raise InputError("tier", tier, allowed=list(TIERS))
     missing = [name for name in TIERS[tier] if name not in there]
     if missing:
-        why = f"{len(missing)} of the {len(TIERS[tier])} inputs of {tier} are missing: {', '.join(missing[:5])}"
+        why = f"{tier} lacks {len(missing)} of its {len(TIERS[tier])} inputs: {', '.join(missing[:5])}"
         raise InputError("frame", list(there), why=why, fix="build the dataset again")
     return TIERS[tier]
 
@@ -147,7 +149,7 @@ def _after_warm_up(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     whole = frame.select(pl.all_horizontal(pl.col(name).is_finite() for name in names)).to_series()
     if not whole.any():
         fix = "load a longer history"
-        raise DataError("dataset", "longer than the warm-up", seen=f"{len(frame)} rows", fix=fix)
+        raise DataError("dataset", "longer than the warm-up", seen=counted(len(frame), "row"), fix=fix)
     return frame[int(whole.arg_max() or 0) :]
 
 
@@ -175,5 +177,7 @@ def _whole(panel: Panel, *, strict: bool) -> tuple[Panel, int]:
     rows = [iso_date(ts - 1) for ts in broken["ts"].to_list()]
     if strict:
         remedy = "correct the bars of these dates, or build leniently to leave them out"
-        raise DataError("dataset", "every value is finite", rows=rows, fix=remedy)
+        first = broken.row(0, named=True)
+        holes = {name: first[name] for name in names if first[name] is None or not math.isfinite(first[name])}
+        raise DataError("dataset", "every value is finite", seen=holes, rows=rows, fix=remedy)
     return Panel(panel.frame.filter(finite.to_series()), panel.calendar, panel.provenance, panel.notes), len(rows)

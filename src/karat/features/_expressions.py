@@ -19,7 +19,7 @@ import math
 from collections.abc import Sequence
 from functools import cache
 
-from karat.features._graph import Library, Node, affine, column, lagged, node
+from karat.features._graph import Node, affine, column, lagged, node
 from karat.kernels.features import ops
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = (column(name) for name in ("open", "high", "low", "close", "volume"))
@@ -155,6 +155,12 @@ def _extreme(op: int, x: Node, w: int) -> Node:
     return lagged_pair(op, _extreme(op, x, half), _extreme(op, x, half), w - half)
 
 
+def position(x: Node, low: Node, high: Node, w: int, neutral: float = 0.0) -> Node:
+    """Return where x lies between the lowest `low`, 0, and the highest `high`, 1, of a window, `neutral` if flat."""
+    bottom = lowest(low, w)
+    return ratio(x - bottom, highest(high, w) - bottom, neutral)
+
+
 @cache
 def mean(x: Node, w: int) -> Node:
     """Return the mean of a window; exactly x where it is flat."""
@@ -258,9 +264,9 @@ def slope(x: Node, w: int) -> Node:
     return trend(x, w) / lever(w)
 
 
-def fit(x: Node, w: int) -> Node:
-    """Return the R squared of x on time in a window, 0 where x is flat."""
-    return ratio(trend(x, w) * trend(x, w) * (1.0 / lever(w)), squares(x, w), 0.0)
+def fit(x: Node, w: int, neutral: float = 0.0) -> Node:
+    """Return the R squared of x on time in a window, `neutral` where x is flat."""
+    return ratio(trend(x, w) * trend(x, w) * (1.0 / lever(w)), squares(x, w), neutral)
 
 
 def residual(x: Node, w: int) -> Node:
@@ -308,6 +314,16 @@ def since_highest(x: Node, w: int) -> Node:
 def since_lowest(x: Node, w: int) -> Node:
     """Return the rows since the smallest value of a window, the latest of equal ones."""
     return node(ops.SINCE, (x, lowest(x, w)), window=w)
+
+
+def since_first_highest(x: Node, w: int) -> Node:
+    """Return the rows since the largest value of a window, the first of equal ones."""
+    return node(ops.SINCE_FIRST, (x, highest(x, w)), window=w)
+
+
+def since_first_lowest(x: Node, w: int) -> Node:
+    """Return the rows since the smallest value of a window, the first of equal ones."""
+    return node(ops.SINCE_FIRST, (x, lowest(x, w)), window=w)
 
 
 def weighted(x: Node, weights: Sequence[float]) -> Node:
@@ -363,29 +379,3 @@ def wilder(x: Node, w: int) -> Node:
 def age(x: Node, most: int) -> Node:
     """Return the rows since x was last not zero, `most` at the most."""
     return node(ops.AGE, (x,), constants=(float(most),))
-
-
-def talib(function: str, *inputs: Node, w: int, output: int = 0, options: tuple[int, ...] = ()) -> Node:
-    """Return an output of a function of TA-Lib; bar by bar it is the step of the same name, tested against it.
-
-    w: its period, the first of its options unless they are given.
-    """
-    op, constants = _TALIB[function if function != "MACD" or output == 2 else "MACD signal"]
-    return node(
-        op, inputs, window=w, constants=constants, library=Library(function, options or ((w,) if w else ()), output)
-    )
-
-
-_TALIB = {
-    "SMA": (ops.SMA, ()),
-    "EMA": (ops.EMA, ()),
-    "RSI": (ops.RSI, ()),
-    "MACD": (ops.MACD, (12.0, 9.0)),
-    "MACD signal": (ops.MACD_SIGNAL, (12.0, 9.0)),
-    "ADX": (ops.ADX, ()),
-    "ATR": (ops.ATR, ()),
-    "CCI": (ops.CCI, ()),
-    "MFI": (ops.MFI, ()),
-    "OBV": (ops.OBV, ()),
-    "KAMA": (ops.KAMA, ()),
-}

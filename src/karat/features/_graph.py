@@ -8,7 +8,7 @@ turns nodes into programs, the same for a whole panel and for the next bar.
 
 Invariants:
 1. Equal expressions are the same object, so that a sub-expression is computed once however many features read it.
-2. `warm_up` and `columns` follow from the graph; nobody states them by hand.
+2. `warm_up`, `recursive` (a value depends on the whole past) and `columns` follow from the graph; nobody states them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ class Library(NamedTuple):
 class Node:
     """One operation. Made by `node` only; equality is identity."""
 
-    __slots__ = ("constants", "inputs", "lag", "library", "name", "op", "warm_up", "weights", "window")
+    __slots__ = (
+        *("constants", "inputs", "lag", "library", "name", "op", "weights", "window"),
+        *("reads", "recursive", "warm_up"),
+    )
 
     def __init__(
         self,
@@ -53,6 +56,8 @@ class Node:
         self.op, self.inputs, self.lag, self.window = op, inputs, lag, window
         self.constants, self.weights, self.name, self.library = constants, weights, name, library
         self.warm_up: int = _warm_up(self)
+        self.recursive: bool = (op >= ops.EMA and op not in _FINITE) or any(each.recursive for each in inputs)
+        self.reads: frozenset[str] = frozenset({name} if op == ops.INPUT else ()).union(*(x.reads for x in inputs))
 
     def __add__(self, other: Node | float) -> Node:
         return node(ops.ADD, (self, other)) if isinstance(other, Node) else affine(self, 1.0, other)
@@ -128,7 +133,6 @@ def walk(roots: Sequence[Node]) -> Iterator[Node]:
             stack.extend((each, False) for each in reversed(top.inputs) if each not in seen)
 
 
-@cache
 def columns(root: Node) -> tuple[str, ...]:
     """Return the panel columns that an expression reads, those of a bar first.
 
@@ -136,14 +140,7 @@ def columns(root: Node) -> tuple[str, ...]:
         >>> columns(column("close") / column("open"))
         ('open', 'close')
     """
-    names = {each.name for each in walk([root]) if each.op == ops.INPUT}
-    return (*(name for name in _BAR if name in names), *sorted(names - {*_BAR}))
-
-
-@cache
-def recursive(root: Node) -> bool:
-    """Return whether a value depends on the whole past."""
-    return any(each.op >= ops.EMA and each.op not in _FINITE for each in walk([root]))
+    return (*(name for name in _BAR if name in root.reads), *sorted(root.reads - {*_BAR}))
 
 
 _OWN: Final[dict[int, Callable[[Node], int]]] = {

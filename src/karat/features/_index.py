@@ -11,8 +11,8 @@ from karat.features._expressions import (
     diff,
     highest,
     log,
-    lowest,
     mean,
+    position,
     positive,
     products,
     rank,
@@ -50,11 +50,6 @@ def _strength(w: int) -> Node:
     return 100.0 * ratio(up, up + down, 0.5)
 
 
-def _position(w: int) -> Node:
-    bottom = lowest(INDEX, w)
-    return ratio(INDEX - bottom, highest(INDEX, w) - bottom, 0.5)
-
-
 INDICES = family(
     "index",
     Function("index_return", lambda _: INDEX_RETURN, (0,), "log", "ln(index[t] / index[t-1])", "log return"),
@@ -62,12 +57,12 @@ INDICES = family(
              "simple return"),
     Function("index_vol", lambda w: std(INDEX_RETURN, w), (5, 20, 60, 120, 250), "log, per bar",
              "deviation of log returns of the index over {w} bars", "historical volatility"),
-    Function("index_position", _position, (20, 60, 120, 250), "0 to 1",
+    Function("index_position", lambda w: position(INDEX, INDEX, INDEX, w, 0.5), (20, 60, 120, 250), "0 to 1",
              "(index - lowest) / (highest - lowest) over {w} bars, 0.5 where flat", "stochastic"),
     Function("index_drawdown", lambda w: INDEX / highest(INDEX, w) - 1.0, (20, 60, 120), "fraction",
              "index / its highest of {w} bars - 1", "drawdown"),
     Function("index_rsi", _strength, (7, 14, 28), "0 to 100",
-             "relative strength index of the index, Wilder smoothing over {w} bars", "Wilder 1978"),
+             "relative strength index of the index, Wilder smoothing over {w} bars, 50 where flat", "Wilder 1978"),
     Function("relative_ret", lambda w: _RELATIVE - lagged(_RELATIVE, w), (5, 10, 20, 60, 250), "log",
              "log return over {w} bars less that of the index", "relative strength"),
     Function("relative_z", lambda w: zscore(_RELATIVE, w), (10, 20, 60, 120, 250), "sample deviations",
@@ -78,8 +73,9 @@ INDICES = family(
              "average rank of ln(close / index) in {w} bars, / {w}", "relative strength"),
     Function("beta", lambda w: beta(LOG_RETURN, INDEX_RETURN, w), (20, 60, 120, 250), "ratio",
              "slope of log returns on those of the index over {w} bars", "Sharpe 1964"),
-    Function("beta_down", lambda w: beta(LOG_RETURN, positive(-INDEX_RETURN), w), (60, 120, 250), "ratio",
-             "slope of log returns on falls of the index over {w} bars", "downside beta; Ang, Chen and Xing 2006"),
+    Function("beta_down", lambda w: beta(LOG_RETURN, -positive(-INDEX_RETURN), w), (60, 120, 250), "ratio",
+             "slope of log returns on min(log return of the index, 0) over {w} bars",
+             "downside beta; Ang, Chen and Xing 2006"),
     Function("alpha", _alpha, (20, 60, 120, 250), "log, per bar",
              "mean log return less beta x that of the index over {w} bars", "Jensen 1968"),
     Function("index_correlation", lambda w: correlation(LOG_RETURN, INDEX_RETURN, w), (10, 20, 60, 120, 250),
@@ -91,7 +87,7 @@ INDICES = family(
              _CORRELATION, "correlation of log returns with squared ones of the index over {w} bars",
              "Harvey and Siddique 2000"),
     Function("own_risk", _own_risk, (20, 60, 120, 250), "log, per bar",
-             "deviation of the residuals of log returns on those of the index over {w} bars",
+             "sqrt(squared residuals of log returns on those of the index / ({w} - 2)) over {w} bars",
              "idiosyncratic volatility; Ang et al. 2006"),
     Function("size_correlation", lambda w: correlation(SIZE, absolute(INDEX_RETURN), w), (20, 60, 120, 250),
              _CORRELATION, "correlation of |log return| with that of the index over {w} bars", "volatility spillover"),

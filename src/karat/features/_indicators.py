@@ -22,14 +22,12 @@ from karat.features._expressions import (
     ratio,
     since_highest,
     since_lowest,
-    smaller,
     std,
-    talib,
-    total,
 )
 from karat.features._graph import Node
-from karat.features._returns import PRIOR, TRUE_RANGE
+from karat.features._momentum import stochastic, ultimate
 from karat.features._spec import Function, family
+from karat.features._talib import talib
 
 _PRICE: Final = "price"
 _PERCENT: Final = "0 to 100"
@@ -43,19 +41,13 @@ def _band(w: int, side: float) -> Node:
     return mean(CLOSE, w) + std(CLOSE, w, ddof=0) * side
 
 
-def _fast_k(w: int) -> Node:
-    bottom = lowest(LOW, w)
-    return 100.0 * ratio(CLOSE - bottom, highest(HIGH, w) - bottom, 0.0)
+def _percent_r(w: int) -> Node:
+    top = highest(HIGH, w)
+    return -100.0 * ratio(top - CLOSE, top - lowest(LOW, w), 0.0)
 
 
 def _slow_d() -> Node:
-    return mean(mean(_fast_k(5), 3), 3)
-
-
-def _ultimate(_: int) -> Node:
-    bought = CLOSE - smaller(LOW, PRIOR)
-    a, b, c = (ratio(total(bought, w), total(TRUE_RANGE, w), 0.0) for w in (7, 14, 28))
-    return (4.0 * a + 2.0 * b + c) * (100.0 / 7.0)
+    return mean(mean(stochastic(5), 3), 3)
 
 
 def _price_oscillator(_: int) -> Node:
@@ -79,14 +71,14 @@ INDICATORS = family(
     _one("talib_bband_upper", _band(20, 2.0), _PRICE, "SMA20 + 2 population deviations", "BBANDS(20, 2, 2)"),
     _one("talib_bband_middle", mean(CLOSE, 20), _PRICE, "SMA20", "BBANDS(20, 2, 2)"),
     _one("talib_bband_lower", _band(20, -2.0), _PRICE, "SMA20 - 2 population deviations", "BBANDS(20, 2, 2)"),
-    _one("talib_stoch_k", mean(_fast_k(5), 3) + 0.0 * _slow_d(), _PERCENT, "SMA3 of the stochastic over 5 bars",
+    _one("talib_stoch_k", mean(stochastic(5), 3) + 0.0 * _slow_d(), _PERCENT, "SMA3 of the stochastic over 5 bars",
          "STOCH(5, 3, 3)"),
     _one("talib_stoch_d", _slow_d(), _PERCENT, "SMA3 of it", "STOCH(5, 3, 3)"),
     _one("talib_adx_14", talib("ADX", HIGH, LOW, CLOSE, w=14), _PERCENT, "directional index over 14 bars", "ADX"),
     _one("talib_cci_14", talib("CCI", HIGH, LOW, CLOSE, w=14), "index", "commodity channel index, 14 bars", "CCI"),
     _one("talib_mfi_14", talib("MFI", HIGH, LOW, CLOSE, VOLUME, w=14), _PERCENT, "money flow index, 14 bars", "MFI"),
     _one("talib_obv", talib("OBV", CLOSE, VOLUME, w=0), "units traded", "on-balance volume", "OBV"),
-    _one("talib_willr_14", _fast_k(14) - 100.0, "-100 to 0", "Williams %R over 14 bars", "WILLR"),
+    _one("talib_willr_14", _percent_r(14), "-100 to 0", "Williams %R over 14 bars", "WILLR"),
     _one("talib_roc_10", 100.0 * change(CLOSE, 10), "percent", "100 (close / close[t-10] - 1)", "ROC"),
     _one("talib_mom_10", diff(CLOSE, 10), _PRICE, "close - close[t-10]", "MOM"),
     _one("talib_trix_15", 100.0 * change(ema(ema(ema(CLOSE, 15), 15), 15), 1), "percent",
@@ -98,5 +90,5 @@ INDICATORS = family(
     _one("talib_natr_14", 100.0 * (talib("ATR", HIGH, LOW, CLOSE, w=14) / CLOSE), "percent", "100 ATR / close", "NATR"),
     _one("talib_ppo", _price_oscillator(0), "percent", "100 (EMA12 - EMA26) / EMA26", "PPO(12, 26)"),
     _one("talib_kama_30", talib("KAMA", CLOSE, w=30), _PRICE, "Kaufman's adaptive mean over 30 bars", "KAMA"),
-    _one("talib_ultosc", _ultimate(0), _PERCENT, "ultimate oscillator over 7, 14 and 28 bars", "ULTOSC"),
+    _one("talib_ultosc", ultimate(0), _PERCENT, "ultimate oscillator over 7, 14 and 28 bars", "ULTOSC"),
 )  # fmt: skip

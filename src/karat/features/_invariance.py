@@ -20,32 +20,27 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from karat._words import counted
 from karat.core import LeakageError, generator, iso
 from karat.data import KEYS, Panel
 from karat.features._build import compute
+from karat.features._compare import Comparison, difference, magnitude, outcome
+from karat.features._rows import as_array
 from karat.features._select import Selection, resolve
-from karat.features._spec import FeatureSpec, Floats, as_array
+from karat.features._spec import FeatureSpec, Floats
 
 Ints = NDArray[np.int64]
 Rows = Callable[[pl.DataFrame], Floats]
 
+_PLACES: Final = (0.4, 0.6, 0.8)
 TOLERANCE: Final = 1e-9
 """Largest difference that counts as rounding, as a fraction of the feature's largest magnitude."""
 
 
 @dataclass(frozen=True)
-class InvarianceReport:
-    """Outcome of `check_invariance`.
+class InvarianceReport(Comparison):
+    """Outcome of `check_invariance`; the panel was changed after `n_cuts` instants."""
 
-    passed: no feature moved. worst: largest difference seen, fraction of the feature's largest magnitude; a value that
-    appeared or vanished counts as 1. offending: features that moved, sorted. evidence: a sentence for each.
-    """
-
-    passed: bool
-    worst: float
-    offending: tuple[str, ...]
-    evidence: tuple[str, ...]
-    n_features: int
     n_cuts: int
 
     def require(self) -> None:
@@ -71,20 +66,22 @@ def check_future(
     compute: Rows,
     names: Sequence[str],
     *,
-    instants: Sequence[int],
+    instants: Sequence[int] | None = None,
     seed: int = 42,
     settled: Ints | None = None,
 ) -> InvarianceReport:
     """Compare what `compute` makes of a frame with what it makes of the frame cut off, and poisoned, after instants.
 
     frame: keys of a panel and float columns, sorted by (instrument, ts). compute: maps such a frame to one row of
-    `names` values, (rows, p) float64, for each of its rows. instants: UTC ns. settled: (n,) UTC ns from when on a
-    row's values may no longer move, its `known_at` where it is None; labels are settled when their span has ended,
-    and may not exist yet in a frame that was cut off.
+    `names` values, (rows, p) float64, for each of its rows. instants: UTC ns, by default where 40, 60 and 80 % of
+    the rows are known. settled: (n,) UTC ns from when on a row's values may no longer move, its `known_at` where it
+    is None; labels are settled when their span has ended, and may not exist yet in a frame that was cut off.
     """
     full = compute(frame)
     known = frame["known_at"].to_numpy()
-    size = np.nan_to_num(np.abs(full), nan=0.0).max(axis=0, initial=0.0)
+    if instants is None:
+        instants = [int(np.quantile(known, place, method="lower")) for place in _PLACES]
+    size = magnitude(full)
     worst = np.zeros(len(names))
     evidence: dict[str, str] = {}
     for number, instant in enumerate(instants):
@@ -96,21 +93,13 @@ def check_future(
             cut = np.where(np.isnan(cut), full[fixed], cut)
         trials = {"cut off": cut, "replaced": compute(_poisoned(frame, past, seed, number))[fixed]}
         for how, seen in trials.items():
-            moved = _difference(full[fixed], seen, size)
+            moved = difference(full[fixed], seen, size)
             worst = np.maximum(worst, moved.max(axis=0, initial=0.0))
             for k in np.flatnonzero((moved > TOLERANCE).any(axis=0)).tolist():
-                count = int((moved[:, k] > TOLERANCE).sum())
-                text = f"{names[k]} changed in {count} earlier row(s) when the rows after {iso(instant)} were {how}"
+                rows = counted(int((moved[:, k] > TOLERANCE).sum()), "earlier row")
+                text = f"{names[k]} changed in {rows} when the rows after {iso(instant)} were {how}"
                 evidence.setdefault(names[k], text)
-    offending = tuple(sorted(evidence))
-    return InvarianceReport(
-        not offending,
-        float(worst.max(initial=0.0)),
-        offending,
-        tuple(evidence[name] for name in offending),
-        len(names),
-        len(instants),
-    )
+    return InvarianceReport(*outcome(worst, evidence), len(names), len(instants))
 
 
 def _instants(known: np.ndarray, specs: tuple[FeatureSpec, ...], cuts: int, seed: int) -> list[int]:
@@ -133,9 +122,3 @@ def _poisoned(frame: pl.DataFrame, past: np.ndarray, seed: int, number: int) -> 
         wild = values * np.exp(rng.normal(size=len(values))) + shift * rng.normal(size=len(values))
         columns.append(pl.Series(name, np.where(past, values, wild)))
     return frame.with_columns(columns)
-
-
-def _difference(before: Floats, after: Floats, size: Floats) -> Floats:
-    """Return absolute differences as fractions of `size`; 0 where both are NaN, 1 where one is."""
-    gone = np.isnan(before) != np.isnan(after)
-    return np.where(gone, 1.0, np.nan_to_num(np.abs(before - after), nan=0.0) / np.where(size > 0, size, 1.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from karat._words import counted
 from karat.features._expressions import (
     correlation,
     diff,
@@ -28,7 +29,7 @@ def _auto(k: int) -> Function:
         lambda w: correlation(LOG_RETURN, lagged(LOG_RETURN, k), w),
         (20, 60, 120, 250),
         _CORRELATION,
-        f"correlation of the log return with that of {k} bars ago over {{w}} bars",
+        f"correlation of the log return with that of {counted(k, 'bar')} ago over {{w}} bars",
         "autocorrelation",
     )
 
@@ -42,7 +43,7 @@ def _variance_ratio(q: int) -> Function:
         make,
         (20, 60, 120) if q == 2 else (20, 60, 120, 250),
         "ratio",
-        f"variance of {q}-bar log returns / {q} times that of one-bar ones over {{w}} bars, 1 where flat",
+        f"variance of {q}-bar log returns / {counted(q, 'time')} that of one-bar ones over {{w}} bars, 1 where flat",
         "Lo and MacKinlay 1988",
     )
 
@@ -56,7 +57,8 @@ MOMENTS = family(
     Function("skewness", lambda w: third_moment(LOG_RETURN, w), (10, 20, 60, 120, 250), "pure number",
              "skewness of log returns over {w} bars (population), 0 where flat", "third standardised moment"),
     Function("kurtosis", lambda w: fourth_moment(LOG_RETURN, w), (10, 20, 60, 120, 250), "pure number",
-             "excess kurtosis of log returns over {w} bars (population)", "fourth standardised moment"),
+             "excess kurtosis of log returns over {w} bars (population), -3 where flat",
+             "fourth standardised moment"),
     Function("range_skewness", lambda w: third_moment(LOG_RANGE, w), (20, 60, 120, 250), "pure number",
              "skewness of ln(high / low) over {w} bars", "third standardised moment"),
     Function("lean", _lean, (20, 60, 120, 250), "deviations",

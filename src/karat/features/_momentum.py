@@ -16,32 +16,31 @@ from karat.features._expressions import (
     lagged_pair,
     lowest,
     mean,
+    position,
     positive,
     ratio,
     smaller,
-    sqrt,
     std,
-    talib,
     total,
     weighted,
 )
 from karat.features._graph import Node, lagged
 from karat.features._returns import LOG_RETURN, PRIOR, TRUE_RANGE
 from karat.features._spec import Function, family
+from karat.features._talib import talib
 from karat.kernels.features import ops
 
 _SHARE = "0 to 1"
 
 
-def _stochastic(w: int) -> Node:
-    bottom = lowest(LOW, w)
-    return 100.0 * ratio(CLOSE - bottom, highest(HIGH, w) - bottom, 0.0)
+def stochastic(w: int) -> Node:
+    """Return where the close lies in the range of a window, 0 to 100, 0 where it is flat."""
+    return 100.0 * position(CLOSE, LOW, HIGH, w)
 
 
 def _strength_position(w: int) -> Node:
     strength = talib("RSI", CLOSE, w=14)
-    bottom = lowest(strength, w)
-    return ratio(strength - bottom, highest(strength, w) - bottom, 0.5)
+    return position(strength, strength, strength, w, 0.5)
 
 
 def _true_strength(w: int) -> Node:
@@ -54,7 +53,8 @@ def _vigor(w: int) -> Node:
     return ratio(mean(weighted(CLOSE - OPEN, blend), w), mean(weighted(HIGH - LOW, blend), w), 0.0)
 
 
-def _ultimate(_: int) -> Node:
+def ultimate(_: int) -> Node:
+    """Return Williams's oscillator over 7, 14 and 28 bars."""
     bought = CLOSE - smaller(LOW, PRIOR)
 
     def part(w: int) -> Node:
@@ -65,11 +65,6 @@ def _ultimate(_: int) -> Node:
 
 def _skipping(w: int) -> Node:
     return lagged(change(CLOSE, w - 20), 20)
-
-
-def _downside(w: int) -> Node:
-    falls = positive(-LOG_RETURN)
-    return ratio(mean(LOG_RETURN, w), sqrt(mean(falls * falls, w)), 0.0)
 
 
 def _demark(w: int) -> Node:
@@ -89,8 +84,9 @@ def _squeeze_momentum(w: int) -> Node:
 BASIC = family(
     "momentum",
     Function("rsi", lambda w: talib("RSI", CLOSE, w=w), (7, 14, 28, 60), "0 to 100",
-             "100 x mean gain / (mean gain + mean loss), Wilder smoothing over {w} bars", "TA-Lib RSI; Wilder 1978"),
-    Function("stoch_d", lambda w: mean(mean(_stochastic(w), 3), 3), (14, 28, 60), "0 to 100",
+             "100 x mean gain / (mean gain + mean loss), Wilder smoothing over {w} bars, 0 where flat",
+             "TA-Lib RSI; Wilder 1978"),
+    Function("stoch_d", lambda w: mean(mean(stochastic(w), 3), 3), (14, 28, 60), "0 to 100",
              "SMA3 of SMA3 of 100 (close - lowest low) / (highest high - lowest low) over {w} bars",
              "slow %D, as TA-Lib STOCH; Lane"),
     Function("cci", lambda w: talib("CCI", HIGH, LOW, CLOSE, w=w), (10, 20, 60, 120), "index",
@@ -103,7 +99,7 @@ BASIC = family(
              "twice smoothed change of close / twice smoothed |change|: EMA {w}, then EMA {w} / 2", "Blau 1991"),
     Function("vigor", _vigor, (10, 20, 60), "-1 to 1",
              "mean over {w} bars of close - open / that of high - low, each weighted 1 2 2 1 first", "Ehlers 2002"),
-    Function("ultimate", _ultimate, (0,), "0 to 100",
+    Function("ultimate", ultimate, (0,), "0 to 100",
              "100 (4 b7 + 2 b14 + b28) / 7, b: sum of close - true low / sum of true ranges",
              "as TA-Lib ULTOSC; Williams 1976"),
     Function("up_share", lambda w: total(at_least(LOG_RETURN, 1e-12), w) / w, (5, 10, 20, 60, 120), _SHARE,
@@ -116,7 +112,8 @@ BASIC = family(
     Function("sharpe", lambda w: ratio(mean(LOG_RETURN, w), std(LOG_RETURN, w), 0.0), (5, 10, 20, 60, 250), "per bar",
              "mean / deviation of log returns over {w} bars, 0 where flat", "Sharpe 1966"),
     Function("demark", _demark, (5, 14, 30, 60), _SHARE,
-             "sum of rises of the high / sum of rises of the high and falls of the low over {w} bars", "DeMark 1994"),
+             "sum of rises of the high / sum of rises of the high and falls of the low over {w} bars, 0.5 where flat",
+             "DeMark 1994"),
     Function("qstick", _balance, (5, 10, 20, 60), "-1 to 1", "mean of close - open / mean of high - low over {w} bars",
              "balance of power; Livshin 2001"),
     Function("squeeze_momentum", _squeeze_momentum, (10, 20, 60, 120), "true ranges",

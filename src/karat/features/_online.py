@@ -11,21 +11,23 @@ Invariants:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import DataError, InputError
 from karat.features._graph import Node
 from karat.features._plan import OnlinePlan, plan_online
-from karat.features._select import Selection, chosen
+from karat.features._select import Selection, chosen, held_by
 from karat.features._spec import FeatureSpec, Floats
 from karat.kernels import bound
 from karat.kernels.features import advance
 
 _DIGEST: Final = 32
+_SHOWN: Final = 12  # hex digits of a mark
 
 
 class OnlineFeatures:
@@ -45,29 +47,23 @@ class OnlineFeatures:
 
     def __init__(self, selection: Selection) -> None:
         specs = chosen(selection)
-        drawn = [spec for spec in specs if isinstance(spec.compute, Node)]
-        others = [spec for spec in specs if not isinstance(spec.compute, Node)]
-        for spec in others:
-            if spec.recursive:
+        for spec in specs:
+            if spec.recursive and not isinstance(spec.compute, Node):
                 why = "a Python function of its whole history has no step"
                 raise InputError("features", spec.name, why=why, fix="write it as an expression")
-        self._plan, order = _plan(drawn)
-        self._kept = [_Window(spec) for spec in others]
         self.names: tuple[str, ...] = tuple(spec.name for spec in specs)
-        extra = [name for spec in others for name in spec.inputs]
+        self._plan = _plan(specs)
+        self._kept = {k: _Window(spec) for k, spec in enumerate(specs) if not isinstance(spec.compute, Node)}
+        extra = [name for window in self._kept.values() for name in window.spec.inputs]
         self.columns: tuple[str, ...] = tuple(dict.fromkeys([*self._plan.columns, *extra]))
-        place = {name: k for k, name in enumerate(self.names)}
-        self._places = np.array([place[spec.name] for spec in [*order, *others]], dtype=np.int64)
-        self._state = np.zeros(self._plan.program.n_state)
-        groups = len(self._plan.groups)
-        self._room = np.zeros((5, max(self._plan.program.window, groups, 1)))
-        self._made, self._bar = np.empty(len(order)), np.full(len(self.columns), np.nan)
-        self._order = np.argsort(self._places[: len(order)])
+        self._state = self._plan.empty.copy()
+        self._room = np.zeros((4, self._plan.program.window))
+        self._made, self._bar = np.empty(len(specs)), np.full(len(self.columns), np.nan)
         self._digest = _digest(self._plan, self.names)
         program, plan = self._plan.program, self._plan
         self._advance = bound(
             advance,
-            *(program.code, program.constants, plan.rings, program.weights, plan.groups, plan.taken),
+            *(program.code, program.constants, program.weights, plan.groups, plan.ends, plan.taken),
             *(self._bar, self._state, self._room, self._made),
         )
 
@@ -77,46 +73,69 @@ class OnlineFeatures:
         bar: name to value, or (c,) float64 in the order of `columns`. A value that is not finite counts as missing.
 
         Raises:
-            InputError: a column is missing.
+            InputError: a column is missing, a value is no number, or an array has another number of values.
         """
         if isinstance(bar, np.ndarray):
+            if bar.shape != self._bar.shape:
+                allowed = f"({len(self.columns)},): {', '.join(self.columns)}"
+                raise InputError("bar", f"shape {bar.shape}", allowed=allowed)
             self._bar[:] = bar
         else:
             self._take(bar)
-        if len(self._made):
-            self._advance()
-        if not self._kept:
-            return self._made[self._order]
-        out = np.empty(len(self.names))
-        out[self._places[: len(self._made)]] = self._made
-        for k, window in zip(self._places[len(self._made) :], self._kept, strict=True):
+        self._advance()
+        out = self._made.copy()
+        for k, window in self._kept.items():
             out[k] = window.update({name: float(self._bar[j]) for j, name in enumerate(self.columns)})
         return out
 
     def state(self) -> bytes:
         """Return all that later values depend on, as bytes."""
-        return self._digest + self._state.tobytes() + b"".join(window.state() for window in self._kept)
+        return self._digest + self._state.tobytes() + b"".join(window.state() for window in self._kept.values())
 
     def restore(self, state: bytes) -> None:
         """Go on from a state that `state` returned.
 
         Raises:
-            DataError: it was made by other definitions.
+            InputError: it is not bytes. DataError: it was made by other definitions, or bytes of it are missing.
         """
-        size = _DIGEST + self._state.nbytes + sum(window.size for window in self._kept)
-        if state[:_DIGEST] != self._digest or len(state) != size:
-            raise DataError("state", "made by the same definitions", fix="feed the bars again to a fresh state")
+        self._check(state)
         self._state[:] = np.frombuffer(state, dtype=np.float64, count=self._state.size, offset=_DIGEST)
         at = _DIGEST + self._state.nbytes
-        for window in self._kept:
+        for window in self._kept.values():
             window.restore(state[at : at + window.size])
             at += window.size
+
+    def _check(self, state: bytes) -> None:
+        """Refuse what is no state of these features, or not the whole of one."""
+        if not isinstance(state, bytes | bytearray | memoryview):
+            raise InputError("state", type(state).__name__, allowed="the bytes that state() returned")
+        mark, size = (
+            bytes(state[:_DIGEST]),
+            _DIGEST + self._state.nbytes + sum(each.size for each in self._kept.values()),
+        )
+        if mark != self._digest:
+            seen = f"{counted(len(state), 'byte', ',')} with the mark {mark.hex()[:_SHOWN]}"
+            what, own = counted(len(self.names), "feature"), self._digest.hex()[:_SHOWN]
+            rule = f"made by the same definitions of {what}, mark {own}"
+            fix = "restore it into the selection that made it; after a change of karat feed the bars again"
+            raise DataError("state", rule, seen=seen, fix=fix)
+        if len(state) != size:
+            rule, fix = (
+                f"a state has {counted(size, 'byte', ',')}",
+                "store all that state() returns, or feed the bars again",
+            )
+            raise DataError("state", rule, seen=counted(len(state), "byte", ","), fix=fix)
 
     def _take(self, bar: Mapping[str, float]) -> None:
         for k, name in enumerate(self.columns):
             if name not in bar:
-                raise InputError("bar", sorted(bar), why=f"{name} is missing", allowed=list(self.columns))
-            self._bar[k] = bar[name]
+                why, held = f"{name} is missing", held_by([name])
+                fix = f"join a source that has it ({held})" if held else ""
+                raise InputError("bar", sorted(bar), why=why, allowed=list(self.columns), fix=fix)
+            try:
+                self._bar[k] = bar[name]
+            except (TypeError, ValueError):
+                raise InputError(f"bar.{name}", bar[name], allowed="a number, NaN where it is missing") from None
 
 
 @dataclass
@@ -153,18 +172,18 @@ class _Window:
         self._rows = np.frombuffer(state, dtype=np.float64).reshape(self._rows.shape).copy()
 
 
-def _plan(specs: list[FeatureSpec]) -> tuple[OnlinePlan, list[FeatureSpec]]:
-    """Return the plan of the specs, grouped by the columns they read, and the specs in the order of its values."""
-    groups: dict[tuple[str, ...], list[FeatureSpec]] = {}
-    for spec in specs:
-        groups.setdefault(spec.inputs, []).append(spec)
-    plan = plan_online([(names, [spec.expression for spec in members]) for names, members in groups.items()])
-    return plan, [spec for members in groups.values() for spec in members]
+def _plan(specs: Sequence[FeatureSpec]) -> OnlinePlan:
+    """Return the plan of the specs that are expressions, grouped by the columns they read."""
+    groups: dict[tuple[str, ...], dict[int, Node]] = {}
+    for place, spec in enumerate(specs):
+        if isinstance(spec.compute, Node):
+            groups.setdefault(spec.inputs, {})[place] = spec.expression
+    return plan_online(list(groups.items()))
 
 
 def _digest(plan: OnlinePlan, names: tuple[str, ...]) -> bytes:
     program = plan.program
-    parts = (program.code, program.constants, program.weights, plan.groups, plan.rings, plan.taken)
+    parts = (program.code, program.constants, program.weights, plan.groups, plan.ends, plan.taken)
     digest = hashlib.sha256(" ".join((*names, *plan.columns)).encode())
     for part in parts:
         digest.update(part.tobytes())

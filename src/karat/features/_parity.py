@@ -13,8 +13,8 @@ import numpy as np
 
 from karat.data import Panel
 from karat.features._build import build, columns_of
+from karat.features._compare import Comparison, difference, magnitude, outcome
 from karat.features._online import OnlineFeatures
-from karat.features._rows import blocks
 from karat.features._select import Selection, resolve
 
 TOLERANCE: Final = 1e-12
@@ -22,19 +22,9 @@ TOLERANCE: Final = 1e-12
 
 
 @dataclass(frozen=True)
-class ParityReport:
-    """Outcome of `check_online`.
+class ParityReport(Comparison):
+    """Outcome of `check_online`; `n_bars` rows were compared, those of all instruments."""
 
-    passed: no feature differs. worst: largest difference, as a fraction of the feature's largest magnitude; a value
-    that one of the two has and the other lacks counts as 1. offending: features that differ, sorted. evidence: a
-    sentence for each. n_features, n_bars: how many were compared.
-    """
-
-    passed: bool
-    worst: float
-    offending: tuple[str, ...]
-    evidence: tuple[str, ...]
-    n_features: int
     n_bars: int
 
 
@@ -44,7 +34,7 @@ def check_online(panel: Panel, selection: Selection) -> ParityReport:
     wanted = build(panel, specs).frame.select([spec.name for spec in specs]).to_numpy()
     found = np.empty_like(wanted)
     columns = columns_of(panel.frame, specs)
-    for begin, end in blocks(panel.frame):
+    for begin, end in panel.blocks:
         live = OnlineFeatures(specs)
         rows = np.column_stack([columns[name][begin:end] for name in live.columns])
         for k, row in enumerate(rows):
@@ -52,14 +42,10 @@ def check_online(panel: Panel, selection: Selection) -> ParityReport:
                 state, live = live.state(), OnlineFeatures(specs)
                 live.restore(state)
             found[begin + k] = live.update(row)
-    size = np.nan_to_num(np.abs(wanted)).max(axis=0, initial=0.0)
-    gap = np.nan_to_num(np.abs(found - wanted)) / np.where(size > 0, size, 1.0)
-    gap = np.where(np.isnan(found) != np.isnan(wanted), 1.0, gap)
+    gap = difference(wanted, found, magnitude(wanted))
     evidence = {}
     for k in np.flatnonzero((gap > TOLERANCE).any(axis=0)).tolist():
         row = int(np.argmax(gap[:, k] > TOLERANCE))
         name = specs[k].name
         evidence[name] = f"{name} is {found[row, k]:.17g} bar by bar and {wanted[row, k]:.17g} at once in row {row}"
-    names = tuple(sorted(evidence))
-    told = tuple(evidence[name] for name in names)
-    return ParityReport(not names, float(gap.max(initial=0.0)), names, told, len(specs), len(wanted))
+    return ParityReport(*outcome(gap, evidence), len(specs), len(wanted))

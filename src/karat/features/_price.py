@@ -18,6 +18,7 @@ from karat.features._expressions import (
     less_equal,
     lowest,
     mean,
+    position,
     quantile,
     ratio,
     sign,
@@ -44,11 +45,6 @@ def _raw(name: str, unit: str) -> Function:
 def _part(x: Node) -> Node:
     """Return a part of the bar as a share of its range, 0 where high = low."""
     return ratio(x, HIGH - LOW, 0.0)
-
-
-def _position(w: int) -> Node:
-    bottom = lowest(LOW, w)
-    return ratio(CLOSE - bottom, highest(HIGH, w) - bottom, 0.5)
 
 
 def _streak(_: int) -> Node:
@@ -100,7 +96,7 @@ BASIC = family(
              "mean of (min(open, close) - low) / (high - low) over {w} bars", _BAR),
     Function("open_location", lambda w: mean(_part(2.0 * OPEN - HIGH - LOW), w), (5, 20, 60, 120), "-1 to 1",
              "mean of (2 open - high - low) / (high - low) over {w} bars", _BAR),
-    Function("range_position", _position, (5, 20, 60, 120, 250), _SHARE,
+    Function("range_position", lambda w: position(CLOSE, LOW, HIGH, w, 0.5), (5, 20, 60, 120, 250), _SHARE,
              "(close - lowest low) / (highest high - lowest low) over {w} bars, 0.5 where flat",
              "Williams %R, shifted; Williams 1979"),
     Function("drawdown", lambda w: CLOSE / highest(CLOSE, w) - 1.0, (10, 20, 60, 120, 250), _FRACTION,

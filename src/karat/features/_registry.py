@@ -7,7 +7,7 @@ Invariants:
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from karat.core import InputError
 from karat.features import (
@@ -32,21 +32,33 @@ from karat.features._spec import FeatureSpec
 from karat.features._tiers import A20, A100, A250, A500
 
 
-def keyed(*specs: FeatureSpec) -> dict[str, FeatureSpec]:
-    """Return the specs by name.
+class Named(Protocol):
+    """What a table lists."""
+
+    @property
+    def name(self) -> str:
+        """The name, once in a table."""
+
+
+Spec = TypeVar("Spec", bound=Named)
+
+
+def keyed(kind: str, *specs: Spec) -> dict[str, Spec]:
+    """Return the specs by name; kind: what they are, such as feature.
 
     Raises:
         InputError: a name that is taken.
     """
-    table: dict[str, FeatureSpec] = {}
+    table: dict[str, Spec] = {}
     for spec in specs:
         if spec.name in table:
-            raise InputError("feature.name", spec.name, why="the name is taken", fix="choose another name")
+            raise InputError(f"{kind}.name", spec.name, why="the name is taken", fix="choose another name")
         table[spec.name] = spec
     return table
 
 
 FEATURES: Final[dict[str, FeatureSpec]] = keyed(
+    "feature",
     *_price.BASIC,
     *_trend.BASIC,
     *_momentum.BASIC,

@@ -9,6 +9,7 @@ from karat.features._expressions import (
     HIGH,
     LOW,
     OPEN,
+    VOLUME,
     absolute,
     lagged_pair,
     larger,
@@ -16,7 +17,7 @@ from karat.features._expressions import (
     ratio,
     smaller,
 )
-from karat.features._graph import Node, column, lagged
+from karat.features._graph import column, lagged
 from karat.kernels.features import ops
 
 LOG_RETURN: Final = log(lagged_pair(ops.DIV, CLOSE, CLOSE, 1))
@@ -24,6 +25,7 @@ OVERNIGHT: Final = log(lagged_pair(ops.DIV, OPEN, CLOSE, 1))
 INTRADAY: Final = log(CLOSE / OPEN)
 LOG_RANGE: Final = log(HIGH / LOW)
 LOG_CLOSE: Final = log(CLOSE)
+LOG_VOLUME: Final = log(1.0 + VOLUME)
 SIZE: Final = absolute(LOG_RETURN)
 SQUARE: Final = LOG_RETURN * LOG_RETURN
 PRIOR: Final = lagged(CLOSE, 1)
@@ -34,8 +36,3 @@ INDEX: Final = column("index")
 INDEX_RETURN: Final = log(lagged_pair(ops.DIV, INDEX, INDEX, 1))
 VIX: Final = column("vix")
 VIX_RETURN: Final = log(lagged_pair(ops.DIV, VIX, VIX, 1))
-
-
-def squared(x: Node) -> Node:
-    """Return x squared."""
-    return x * x

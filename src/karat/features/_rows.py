@@ -1,14 +1,32 @@
-"""Where each instrument's rows lie in a frame that is sorted by instrument."""
+"""From frames to arrays: the instrument of each row, and a column as floats."""
 
 from __future__ import annotations
 
-from itertools import accumulate
-
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+
+from karat.core import InputError
+from karat.features._spec import Floats
 
 
-def blocks(frame: pl.DataFrame) -> list[tuple[int, int]]:
-    """Return the row range of each instrument."""
-    lengths = frame["instrument"].rle().struct.field("len").to_list()
-    ends = list(accumulate(lengths))
-    return [(end - length, end) for end, length in zip(ends, lengths, strict=True)]
+def check_instant(value: object, field: str) -> None:
+    """Refuse what is no instant: a date or a text is none until `to_ns` has read it.
+
+    Raises:
+        InputError: under `field`.
+    """
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        fix = "karat.core.to_ns makes one of a date, e.g. to_ns('2018-12-31')"
+        raise InputError(field, value, allowed="UTC nanoseconds, a whole number", fix=fix)
+
+
+def instrument_codes(frame: pl.DataFrame) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the instruments, sorted, and (n,) the place of each row's among them."""
+    names, code = np.unique(frame["instrument"].to_numpy().astype(np.str_), return_inverse=True)
+    return tuple(names.tolist()), code.astype(np.int64)
+
+
+def as_array(series: pl.Series) -> Floats:
+    """Return a value column as contiguous (n,) float64, null as NaN."""
+    return np.ascontiguousarray(series.fill_null(np.nan).to_numpy(), dtype=np.float64)

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from karat.core import InputError
-from karat.features._graph import Node, columns, lagged, recursive
+from karat.features._graph import Node, columns, lagged
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, Floats]
@@ -43,10 +42,15 @@ Category = Literal[
     "regulatory",
     "raw",
     "signal",
+    "regime",
     "custom",
 ]
 
-NAN_RULE = "rows where an input is NaN are skipped and get NaN; 0/0 of a flat window gets the stated neutral value"
+NAN_RULE = (
+    "rows where an input is NaN are skipped and get NaN; "
+    "0/0 of a flat window gets the neutral value that the formula states, 0 where it states none"
+)
+FLAT_RULE = "rows where an input is NaN are skipped and get NaN; NaN where the window is flat"
 
 
 @dataclass(frozen=True)
@@ -156,13 +160,8 @@ def _spec(category: Category, each: Function, w: int) -> FeatureSpec:
         formula=each.formula.replace("{w}", str(w)),
         source=each.source,
         compute=made,
-        recursive=recursive(made),
+        recursive=made.recursive,
         nan_rule=each.nan_rule,
         function=each.name,
         window=w,
     )
-
-
-def as_array(series: pl.Series) -> Floats:
-    """Return a value column as contiguous (n,) float64, null as NaN."""
-    return np.ascontiguousarray(series.fill_null(np.nan).to_numpy(), dtype=np.float64)

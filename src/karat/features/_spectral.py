@@ -7,9 +7,10 @@ stretched by 2^(j-1) and convolved with the smoothing filters before; Haar has t
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
+from karat._words import counted
 from karat.features._expressions import mean, ratio, sqrt, squares, weighted
 from karat.features._graph import Node
 from karat.features._returns import LOG_CLOSE, LOG_RANGE, LOG_RETURN
@@ -82,26 +83,20 @@ def _cycle(period: int, w: int) -> Node:
     return ratio(weighted(LOG_CLOSE, [each / size for each in wave]), sqrt(squares(LOG_CLOSE, w)), 0.0)
 
 
-def _haar(level: int) -> Function:
-    return Function(
-        f"haar{level}",
-        lambda w: energy(LOG_RETURN, HAAR, level, w),
-        (20, 60, 120, 250),
-        "ratio",
-        f"mean square of the Haar details of level {level} of log returns / variance over {{w}} bars",
-        "Haar 1910; Percival and Walden 2000",
-    )
-
-
-def _daubechies(level: int) -> Function:
-    return Function(
-        f"daubechies{level}",
-        lambda w: energy(LOG_RETURN, DAUBECHIES_4, level, w),
-        (20, 60, 120, 250),
-        "ratio",
-        f"mean square of the Daubechies 4 details of level {level} of log returns / variance over {{w}} bars",
-        "Daubechies 1992",
-    )
+def _details(name: str, told: str, scaling: tuple[float, ...], source: str, levels: int) -> list[Function]:
+    """Return the energies of a wavelet at levels 1, 2, ..."""
+    formula = "mean square of the {told} details of level {level} of log returns / population variance over {{w}} bars"
+    return [
+        Function(
+            f"{name}{level}",
+            partial(energy, LOG_RETURN, scaling, level),
+            (20, 60, 120, 250),
+            "ratio",
+            formula.format(told=told, level=level),
+            source,
+        )
+        for level in range(1, levels + 1)
+    ]
 
 
 def _fourier(period: int) -> Function:
@@ -110,7 +105,7 @@ def _fourier(period: int) -> Function:
         lambda w: power(LOG_RETURN, period, w),
         (60, 120, 250),
         "0 to 1",
-        f"share of the variance of log returns in a wave of {period} bars over {{w}} bars",
+        f"share of the variance of log returns in a wave of {counted(period, 'bar')} over {{w}} bars",
         "discrete Fourier transform",
     )
 
@@ -121,15 +116,15 @@ def _standing(period: int) -> Function:
         lambda w: _cycle(period, w),
         (60, 120, 250),
         "-1 to 1",
-        f"correlation of log closes with a wave of {period} bars that peaks now, over {{w}} bars",
+        f"correlation of log closes with a wave of {counted(period, 'bar')} that peaks now, over {{w}} bars",
         "Fourier",
     )
 
 
 SPECTRAL = family(
     "spectral",
-    *(_haar(level) for level in (1, 2, 3, 4)),
-    *(_daubechies(level) for level in (1, 2, 3)),
+    *_details("haar", "Haar", HAAR, "Haar 1910; Percival and Walden 2000", 4),
+    *_details("daubechies", "Daubechies 4", DAUBECHIES_4, "Daubechies 1992", 3),
     *(_fourier(period) for period in (3, 5, 10, 20)),
     *(_standing(period) for period in (20, 40)),
     Function("range_fourier5", lambda w: power(LOG_RANGE, 5, w), (60, 120, 250), "0 to 1",

@@ -15,10 +15,10 @@ from typing import Literal
 
 import polars as pl
 
-from karat.core import InputError
-from karat.data import KEYS, Panel, Provenance
+from karat.core import DataError, InputError
+from karat.data import KEYS, Panel, Provenance, check_file, check_folder
 from karat.features._build import build
-from karat.features._select import Selection, required_columns
+from karat.features._select import Selection, chosen, missing_inputs, require_some, required_columns
 
 
 def build_files(
@@ -37,14 +37,17 @@ def build_files(
     feature of the given type.
 
     Raises:
-        InputError: an unknown type or name, a column is missing, or no feature can be served.
+        InputError: no such file, a file where the folder should be, an unknown type or name, a column is missing, or
+            no feature can be served. DataError: the file is no Parquet.
     """
     if dtype not in ("float32", "float64"):
         raise InputError("dtype", dtype, allowed=["float32", "float64"])
-    folder = Path(out)
+    folder, file = Path(out), Path(source)
+    _check_file(file)
+    check_folder(folder, "out")
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
-    for number, panel in enumerate(_panels(Path(source), selection, chunk, calendar)):
+    for number, panel in enumerate(_panels(file, selection, chunk, calendar)):
         made = build(panel, selection).frame
         if dtype == "float32":
             made = made.with_columns(pl.exclude(KEYS).cast(pl.Float32))
@@ -56,6 +59,15 @@ def build_files(
     return parts
 
 
+def _check_file(file: Path) -> None:
+    check_file(file, "source")
+    try:
+        pl.read_parquet_schema(file)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        why = str(error).splitlines()[0]
+        raise DataError(file.name, "readable as Parquet", seen=why, fix="write the file again") from None
+
+
 def _panels(source: Path, selection: Selection, chunk: int, calendar: str) -> Iterator[Panel]:
     """Yield the panel of a few instruments at a time."""
     lazy = pl.scan_parquet(source)
@@ -64,7 +76,10 @@ def _panels(source: Path, selection: Selection, chunk: int, calendar: str) -> It
     if missing:
         raise InputError("source", there, why=f"{missing[0]} is missing", allowed=list(KEYS))
     names = lazy.select(pl.col("instrument").unique()).collect()["instrument"].sort()
-    wanted = [name for name in required_columns(selection) if name in there]
+    values = [name for name in there if name not in KEYS]
+    specs = chosen(selection)
+    require_some(selection, specs, absent=missing_inputs(specs, values), there=values, what=source.name)
+    wanted = [name for name in required_columns(specs) if name in there]
     provenance = Provenance(f"parquet:{source.name}", "a file of the user", "unknown")
     for begin in range(0, len(names), chunk):
         some = names[begin : begin + chunk]

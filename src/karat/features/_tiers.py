@@ -121,6 +121,17 @@ A500: Final = (
     "haar1_60", "haar2_60", "haar3_60", "haar4_60", "daubechies1_60", "daubechies2_60", "daubechies3_60",
     "fourier3_120", "fourier5_120", "fourier10_120", "fourier20_120", "cycle20_120", "cycle40_120",
     "range_fourier5_120",
-    "same_weekday_60", "same_weekday_range_60", "last_year_40",
+    "same_weekday_60", "same_weekday_range_60", "last_year_30",
 )  # fmt: skip
 """What `a500` has beyond `a250`."""
+
+KIN: Final = frozenset(
+    {
+        *(frozenset({f"body_share_{w}", f"upper_shadow_{w}", f"lower_shadow_{w}"}) for w in (5, 20, 60)),
+        *(frozenset({f"aroon_{w}", f"since_high_{w}", f"since_low_{w}"}) for w in (20, 60)),
+        frozenset({"half_year_sine", "half_year_cosine"}),
+    }
+)
+"""Columns of the tiers that make each other up: three as a sum (body and shadows are the whole bar), or two waves that
+are the same a quarter of a period later. The rules above do not forbid sums; a test finds these and no others.
+"""

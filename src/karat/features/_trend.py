@@ -30,7 +30,6 @@ from karat.features._expressions import (
     slope,
     sqrt,
     squares,
-    talib,
     total,
     trend,
     weighted,
@@ -39,6 +38,7 @@ from karat.features._expressions import (
 from karat.features._graph import Node
 from karat.features._returns import LOG_CLOSE, TRUE_RANGE
 from karat.features._spec import Function, family
+from karat.features._talib import talib
 from karat.kernels.features import ops
 
 _FRACTION = "fraction"
@@ -52,10 +52,14 @@ def _hull(w: int) -> Node:
     return _linear(2.0 * _linear(CLOSE, w // 2) - _linear(CLOSE, w), round(math.sqrt(w)))
 
 
+def _off_line(x: Node, w: int) -> Node:
+    """Return the summed squared deviations of a window from its straight line."""
+    return squares(x, w) - trend(x, w) * trend(x, w) * (1.0 / lever(w))
+
+
 def _line_t(x: Node, w: int) -> Node:
     """Return the slope on time over its standard error, 0 where the line is exact."""
-    left = squares(x, w) - trend(x, w) * trend(x, w) * (1.0 / lever(w))
-    return ratio(slope(x, w), sqrt(positive(left) * (1.0 / ((w - 2) * lever(w)))), 0.0)
+    return ratio(slope(x, w), sqrt(positive(_off_line(x, w)) * (1.0 / ((w - 2) * lever(w)))), 0.0)
 
 
 def _bend(w: int) -> Node:
@@ -128,9 +132,8 @@ def _parabola(w: int) -> Node:
     raw = [(j - middle) ** 2 for j in range(w)]
     level = sum(raw) / w
     weights = [each - level for each in raw]
-    left = squares(LOG_CLOSE, w) - trend(LOG_CLOSE, w) * trend(LOG_CLOSE, w) * (1.0 / lever(w))
     size = math.sqrt(sum(each * each for each in weights))
-    return ratio(weighted(LOG_CLOSE, [each / size for each in weights]), sqrt(positive(left)), 0.0)
+    return ratio(weighted(LOG_CLOSE, [each / size for each in weights]), sqrt(positive(_off_line(LOG_CLOSE, w))), 0.0)
 
 
 BASIC = family(
@@ -154,8 +157,8 @@ BASIC = family(
     Function("line_fit", lambda w: fit(LOG_CLOSE, w), (10, 20, 60, 120, 250), "0 to 1",
              "R squared of log close on time over {w} bars, 0 where flat", "least squares"),
     Function("line_end", lambda w: ratio(residual(LOG_CLOSE, w), sqrt(squares(LOG_CLOSE, w) / w), 0.0),
-             (10, 20, 60, 120), "deviations", "log close less the end of its straight line over {w} bars / deviation",
-             "least squares"),
+             (10, 20, 60, 120), "deviations",
+             "log close less the end of its straight line over {w} bars / population deviation", "least squares"),
     Function("parabola", _parabola, (10, 20, 60, 120, 250), "-1 to 1",
              "correlation of the residuals of log close from its straight line with a parabola over {w} bars",
              "least squares"),
@@ -176,8 +179,8 @@ BASIC = family(
              "Botes and Siepman 2010"),
     Function("directed", _directed, (7, 14, 28, 60), "-1 to 1",
              "Wilder means over {w} bars: (plus - minus directional movement) / true range", "Wilder 1978"),
-    Function("mass_index", _mass, (10, 25, 60), "ratio", "mean over {w} bars of EMA(high - low, 9) / its EMA(9)",
-             "Dorsey 1992"),
+    Function("mass_index", _mass, (10, 25, 60), "ratio",
+             "mean over {w} bars of EMA(high - low, 9) / its EMA(9), 1 where flat", "Dorsey 1992"),
     Function("cross_age", _crossed, (10, 20, 60, 120), "windows",
              "bars since close crossed SMA({w}) / {w}, 5 at the most", "moving average"),
     Function("above_share", _above, (10, 20, 60, 120), "0 to 1", "share of {w} closes at or above their SMA({w})",
@@ -192,7 +195,7 @@ BASIC = family(
              "|close[t] - close[t-{w}]| / sum of |changes| over {w} bars, 0 where flat",
              "efficiency ratio; Kaufman 1995"),
     Function("choppiness", _choppiness, (5, 10, 20, 60, 120), "ratio",
-             "(highest high - lowest low) / sum of true ranges over {w} bars", "Dreiss 1993, not logged"),
+             "(highest high - lowest low) / sum of true ranges over {w} bars, 1 where flat", "Dreiss 1993, not logged"),
     Function("turn_share", _turns, (10, 20, 60, 120), "0 to 1",
              "share of {w} bars whose close moves another way than the one before", "turning points"),
 )  # fmt: skip

@@ -25,14 +25,14 @@ from karat.features._expressions import (
     slope,
     sqrt,
     std,
-    talib,
     total,
     variance,
     zscore,
 )
 from karat.features._graph import Node, lagged
 from karat.features._returns import INTRADAY, LOG_RANGE, LOG_RETURN, OVERNIGHT, SIZE, SQUARE, TRUE_RANGE
-from karat.features._spec import Function, family
+from karat.features._spec import FLAT_RULE, Function, family
+from karat.features._talib import talib
 from karat.kernels.features import ops
 
 _PER_BAR = "fraction per bar"
@@ -79,10 +79,16 @@ def yang_zhang(w: int) -> Node:
     return sqrt(positive(variance(OVERNIGHT, w) + inner))
 
 
-def _jumps(w: int) -> Node:
+def jump_share(w: int) -> Node:
     """Return 1 - bipower variation / realised variance."""
     pairs = lagged_pair(ops.MUL, SIZE, SIZE, 1)
     return 1.0 - ratio(total(pairs, w) * (math.pi / 2.0), total(SQUARE, w), 1.0)
+
+
+def downside_share(w: int) -> Node:
+    """Return the share of falls in realised variance, one half where there is none."""
+    falls = positive(-LOG_RETURN)
+    return ratio(total(falls * falls, w), total(SQUARE, w), 0.5)
 
 
 def _recent(x: Node, w: int) -> Node:
@@ -123,7 +129,7 @@ BASIC = family(
     Function("realised_vol", lambda w: sqrt(mean(SQUARE, w)), (5, 10, 20, 60, 250), _PER_BAR,
              "square root of the mean squared log return over {w} bars, not de-meaned", "realised volatility"),
     Function("bollinger_b", _bollinger_b, (10, 50, 250), "0 at the lower band, 1 at the upper",
-             "as bollinger_b, bands over {w} bars", "Bollinger", label="bollinger_b_{w}"),
+             "as bollinger_b, bands over {w} bars, 0.5 where flat", "Bollinger", label="bollinger_b_{w}"),
     Function("bollinger_width", _bollinger_width, (10, 50, 120, 250), "fraction",
              "as bollinger_width, bands over {w} bars", "Bollinger", label="bollinger_width_{w}"),
     Function("parkinson", parkinson, (5, 10, 20, 60, 120), _PER_BAR,
@@ -139,18 +145,18 @@ BASIC = family(
     Function("ewma_vol", lambda w: sqrt(ema(SQUARE, w)), (10, 33, 120), _PER_BAR,
              "square root of the EMA({w}) of squared log returns", "RiskMetrics"),
     Function("vol_change", lambda w: _recent(SQUARE, w), (10, 20, 60, 120), "log",
-             "log of mean squared log return over {w} bars / that over the {w} before", "realised volatility"),
+             "log of mean squared log return over {w} bars / that over the {w} before",
+             "realised volatility", nan_rule=FLAT_RULE),
     Function("range_change", lambda w: _recent(LOG_RANGE, w), (5, 10, 20, 60, 120), "log",
-             "log of mean ln(high / low) over {w} bars / that over the {w} before", "range"),
+             "log of mean ln(high / low) over {w} bars / that over the {w} before", "range", nan_rule=FLAT_RULE),
     Function("vol_of_vol", lambda w: ratio(std(SIZE, w), mean(SIZE, w), 0.0), (10, 20, 60, 120, 250), "ratio",
              "deviation / mean of |log return| over {w} bars", "coefficient of variation"),
     Function("range_vol", lambda w: ratio(std(LOG_RANGE, w), mean(LOG_RANGE, w), 0.0), (10, 20, 60, 120, 250), "ratio",
              "deviation / mean of ln(high / low) over {w} bars", "coefficient of variation"),
-    Function("downside_share",
-             lambda w: ratio(total(positive(-LOG_RETURN) * positive(-LOG_RETURN), w), total(SQUARE, w), 0.5),
-             (10, 20, 60, 120, 250), "0 to 1", "squared falls / squared log returns over {w} bars",
+    Function("downside_share", downside_share, (10, 20, 60, 120, 250), "0 to 1",
+             "squared falls / squared log returns over {w} bars, 0.5 where flat",
              "realised semivariance; Barndorff-Nielsen 2010"),
-    Function("jump_share", _jumps, (10, 20, 60, 120, 250), "fraction",
+    Function("jump_share", jump_share, (10, 20, 60, 120, 250), "fraction",
              "1 - (pi / 2) sum |r[t]| |r[t-1]| / sum r^2 over {w} bars",
              "bipower variation; Barndorff-Nielsen and Shephard 2004"),
     Function("move_to_range", lambda w: ratio(total(SIZE, w), total(LOG_RANGE, w), 0.0), (5, 10, 20, 60, 120), "ratio",
@@ -160,7 +166,7 @@ BASIC = family(
     Function("return_z", lambda w: zscore(LOG_RETURN, w), (10, 60), "sample deviations",
              "z-score of the log return in {w} bars", "standard score"),
     Function("largest_range", lambda w: ratio(highest(TRUE_RANGE, w), mean(TRUE_RANGE, w), 1.0), (10, 20, 60, 120, 250),
-             "ratio", "largest / mean true range of {w} bars", "range"),
+             "ratio", "largest / mean true range of {w} bars, 1 where flat", "range"),
     Function("tail_skew", _tails, (20, 60, 120, 250), "-1 to 1",
              "(q95 + q5 - 2 median) / (q95 - q5) of log returns over {w} bars", "quantile skewness; Hinkley 1975"),
     Function("tail_peak", _peak, (20, 60, 120, 250), "0 to 1", "(q75 - q25) / (q95 - q5) of log returns over {w} bars",

@@ -14,7 +14,6 @@ from karat.features._expressions import (
     highest,
     lagged_pair,
     less,
-    log,
     mean,
     positive,
     rank,
@@ -23,21 +22,29 @@ from karat.features._expressions import (
     since_highest,
     slope,
     std,
-    talib,
     third_moment,
     total,
     zscore,
 )
 from karat.features._graph import Node, lagged
-from karat.features._returns import CLOSE_LOCATION, LOG_CLOSE, LOG_RANGE, LOG_RETURN, SIZE, TRUE_RANGE, TYPICAL
+from karat.features._returns import (
+    CLOSE_LOCATION,
+    LOG_CLOSE,
+    LOG_RANGE,
+    LOG_RETURN,
+    LOG_VOLUME,
+    SIZE,
+    TRUE_RANGE,
+    TYPICAL,
+)
 from karat.features._spec import Function, family
+from karat.features._talib import talib
 from karat.kernels.features import ops
 
 # TA-Lib's MFI answers 0 when the summed money flow is below one unit of money, so that small lots would look like
 # no flow at all. The index does not depend on the volume's scale; a large one leaves only true zeros to that rule.
 _FLOW_SCALE = 1e9
-_LOG_VOLUME = log(1.0 + VOLUME)
-_MORE = lagged_pair(ops.SUB, _LOG_VOLUME, _LOG_VOLUME, 1)
+_MORE = lagged_pair(ops.SUB, LOG_VOLUME, LOG_VOLUME, 1)
 _CORRELATION = "-1 to 1"
 
 
@@ -69,7 +76,7 @@ def _busy(w: int) -> Node:
 
 BASIC = family(
     "volume",
-    Function("volume_z", lambda w: zscore(log(1.0 + VOLUME), w), (5, 10, 20, 60, 250), "sample standard deviations",
+    Function("volume_z", lambda w: zscore(LOG_VOLUME, w), (5, 10, 20, 60, 250), "sample standard deviations",
              "z-score of log(1 + volume) in its trailing {w} bars, 0 where flat", "standard score"),
     Function("mfi", lambda w: talib("MFI", HIGH, LOW, CLOSE, VOLUME * _FLOW_SCALE, w=w), (7, 14, 28, 60), "0 to 100",
              "100 x positive / (positive + negative) typical-price money flow over {w} bars, 0 without any flow",
@@ -86,29 +93,29 @@ BASIC = family(
     Function("ease", _ease, (5, 14, 30, 60), "ratio",
              "mean of change of mid-price x range / volume over {w} bars, x mean volume / mean true range squared",
              "ease of movement; Arms 1989"),
-    Function("volume_trend", lambda w: slope(_LOG_VOLUME, w), (5, 10, 20, 60, 120), "log, per bar",
+    Function("volume_trend", lambda w: slope(LOG_VOLUME, w), (5, 10, 20, 60, 120), "log, per bar",
              "slope of log(1 + volume) on time over {w} bars", "least squares"),
-    Function("volume_change", lambda w: lagged_pair(ops.SUB, mean(_LOG_VOLUME, w), mean(_LOG_VOLUME, w), w),
+    Function("volume_change", lambda w: lagged_pair(ops.SUB, mean(LOG_VOLUME, w), mean(LOG_VOLUME, w), w),
              (5, 10, 20, 60, 120), "log", "mean log(1 + volume) over {w} bars less that over the {w} before", "volume"),
-    Function("volume_vol", lambda w: std(_LOG_VOLUME, w), (5, 10, 20, 60, 120), "log",
+    Function("volume_vol", lambda w: std(LOG_VOLUME, w), (5, 10, 20, 60, 120), "log",
              "deviation of log(1 + volume) over {w} bars", "volume"),
     Function("volume_rank", lambda w: rank(VOLUME, w), (20, 60, 120), "0 to 1",
              "average rank of volume in {w} bars, / {w}", "percentile"),
     Function("volume_peak", lambda w: ratio(highest(VOLUME, w), total(VOLUME, w), 0.0), (10, 20, 60, 120, 250),
              "0 to 1", "largest / summed volume of {w} bars, 0 without volume", "concentration"),
-    Function("volume_skewness", lambda w: third_moment(_LOG_VOLUME, w), (20, 60, 120, 250), "pure number",
+    Function("volume_skewness", lambda w: third_moment(LOG_VOLUME, w), (20, 60, 120, 250), "pure number",
              "skewness of log(1 + volume) over {w} bars", "third standardised moment"),
-    Function("volume_memory", lambda w: correlation(_LOG_VOLUME, lagged(_LOG_VOLUME, 1), w), (20, 60, 120, 250),
+    Function("volume_memory", lambda w: correlation(LOG_VOLUME, lagged(LOG_VOLUME, 1), w), (20, 60, 120, 250),
              _CORRELATION, "correlation of log(1 + volume) with the one before over {w} bars", "autocorrelation"),
     Function("since_volume", lambda w: since_highest(VOLUME, w) / (w - 1), (10, 20, 60, 120, 250), "0 to 1",
              "bars since the largest volume of {w} bars / ({w} - 1)", "event time"),
     Function("return_volume", lambda w: correlation(LOG_RETURN, _MORE, w), (10, 20, 60, 120, 250), _CORRELATION,
              "correlation of the log return with the change of log(1 + volume) over {w} bars", "Karpoff 1987"),
-    Function("price_volume", lambda w: correlation(LOG_CLOSE, _LOG_VOLUME, w), (10, 20, 60, 120, 250), _CORRELATION,
+    Function("price_volume", lambda w: correlation(LOG_CLOSE, LOG_VOLUME, w), (10, 20, 60, 120, 250), _CORRELATION,
              "correlation of log close with log(1 + volume) over {w} bars", "Karpoff 1987"),
-    Function("size_volume", lambda w: correlation(SIZE, _LOG_VOLUME, w), (10, 20, 60, 120, 250), _CORRELATION,
+    Function("size_volume", lambda w: correlation(SIZE, LOG_VOLUME, w), (10, 20, 60, 120, 250), _CORRELATION,
              "correlation of |log return| with log(1 + volume) over {w} bars", "Karpoff 1987"),
-    Function("range_volume", lambda w: correlation(LOG_RANGE, _LOG_VOLUME, w), (20, 60, 120, 250), _CORRELATION,
+    Function("range_volume", lambda w: correlation(LOG_RANGE, LOG_VOLUME, w), (20, 60, 120, 250), _CORRELATION,
              "correlation of ln(high / low) with log(1 + volume) over {w} bars", "Karpoff 1987"),
     Function("volume_return", lambda w: ratio(total(LOG_RETURN * VOLUME, w), total(VOLUME, w), 0.0), (5, 20, 60, 120),
              "log, per bar", "volume-weighted mean log return over {w} bars, 0 without volume", "volume weighting"),
@@ -119,5 +126,6 @@ BASIC = family(
     Function("gain_volume",
              lambda w: ratio(total(positive(LOG_RETURN) * VOLUME, w), total(absolute(LOG_RETURN) * VOLUME, w), 0.5),
              (5, 20, 60, 120), "0 to 1",
-             "sum of positive log return x volume / sum of |log return| x volume over {w} bars", "volume-weighted RSI"),
+             "sum of positive log return x volume / sum of |log return| x volume over {w} bars, 0.5 where flat",
+             "volume-weighted RSI"),
 )  # fmt: skip

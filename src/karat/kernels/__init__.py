@@ -1,8 +1,8 @@
 """Compiled recursions and the measures of performance and risk: arrays and scalars in, arrays and scalars out.
 
-Kernels know nothing of frames, configuration, logging or files, and import numpy, scipy and numba only, so that
-training, reinforcement learning, evidence and reports share one implementation. Importing this package does not
-import numba: only a process that compiles does.
+Kernels know nothing of frames, configuration, logging or files (what loads them does). They import numpy, scipy and
+numba only, so that training, reinforcement learning, evidence and reports share one implementation. Importing this
+package does not import numba: only a process that compiles does.
 """
 
 from karat.kernels._bundle import bundles_compiled
@@ -17,7 +17,7 @@ from karat.kernels._hmm import (
     smooth_states,
     step_state,
 )
-from karat.kernels._jit import bound
+from karat.kernels._jit import address_of, bound
 from karat.kernels._measures import (
     annual_return,
     annual_turnover,
@@ -58,6 +58,7 @@ __all__ = [
     "Rebalanced",
     "RunPrior",
     "Terms",
+    "address_of",
     "annual_return",
     "annual_turnover",
     "block_counts",

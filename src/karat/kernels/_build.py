@@ -41,7 +41,7 @@ def build(roots: Sequence[str]) -> Bundle:
     missing = lacking(asks)
     if missing:
         raise RuntimeError(f"kernels of {', '.join(roots)}: nothing defines {', '.join(missing)}")
-    symbols = {each for kernel in kernels for each in (kernel.symbol, kernel.entry)}
+    symbols = {each for kernel in kernels for each in kernel.symbols}
     return Bundle(bytes(target.emit_object(whole)), tuple(sorted(symbols)), tuple(sorted(asks)))
 
 

@@ -7,12 +7,14 @@ Invariants:
 1. Only a file whose hash and key are right is loaded; any other is thrown away and compiled anew.
 2. A file is written whole or not at all, so processes that compile at the same time end with one good file.
 3. What cannot be kept on disk still runs.
+4. Whoever waits can be told: a compilation is announced to the logger of this module, level INFO, before it begins.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import tempfile
 import threading
@@ -25,6 +27,7 @@ from typing import Any, Final
 from karat.kernels._cache import cache_directory, cache_key, readable_directories
 from karat.kernels._jit import Kernel, bundle_of
 
+_LOG: Final = logging.getLogger(__name__)
 _LOCK: Final = threading.RLock()
 _LOADED: Final[dict[str, Library]] = {}
 _COMPILED: Final[list[str]] = []
@@ -134,6 +137,7 @@ def _from_disk(name: str, key: str) -> Bundle | None:
 def _compiled(name: str, roots: Sequence[str], key: str) -> Bundle:
     from karat.kernels._build import build
 
+    _LOG.info("compiling the kernels of %s, once", name.rpartition(".")[2].strip("_"))
     made = build(roots)
     directory = cache_directory(os.environ, key)
     if directory is not None:

@@ -117,17 +117,17 @@ def fit_states(
         FloatingPointError: a row that no state can have made, or a state that no row belongs to.
     """
     x, k = _rows(x, first), first.n_states
-    pseudo = np.zeros((jit.LANES, jit.LANES))
-    pseudo[:k, :k] = 0.0 if prior is None else prior
+    pseudo = np.zeros((k, k))
+    pseudo[:] = 0.0 if prior is None else prior
     least = np.broadcast_to(np.asarray(floor, dtype=np.float64), (first.size,)).copy()
     if not (np.isfinite(pseudo).all() and np.all(pseudo >= 0.0) and np.isfinite(least).all() and np.all(least >= 0.0)):
         raise ValueError("prior, floor: got a value out of range; allowed: finite, 0 or more")
     if max_iterations < 1:
         raise ValueError(f"max_iterations: got {max_iterations}; allowed: 1 or more")
     model, history = first.packed.copy(), np.empty(max_iterations)
-    rooms = (np.empty((len(x), jit.LANES)) for _ in range(3))
-    work = np.zeros((2 * jit.LANES + first.size + 4, jit.LANES))
-    done = jit.em(model, x, pseudo, least, k, tolerance, history, *rooms, work)
+    rooms = np.empty((3 * len(x) + 2 * jit.LANES + first.size + 4, jit.LANES))
+    rooms[3 * len(x) :] = 0.0
+    done = jit.em(model, x, pseudo, least, tolerance, history, rooms)
     if not (np.isfinite(history[:done]).all() and np.isfinite(model).all()):
         raise FloatingPointError("fit_states: a state lost all its rows, or a row fits no state; begin elsewhere")
     history = history[:done].copy()

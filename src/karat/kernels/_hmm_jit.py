@@ -196,27 +196,15 @@ def prior_density(model: Floats, prior: Floats, states: int) -> float:
     return total
 
 
-@compiled(
-    "int64(f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], int64, f8, f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], "
-    "f8[:, ::1])"
-)
-def em(
-    model: Floats,
-    x: Floats,
-    prior: Floats,
-    floor: Floats,
-    states: int,
-    tolerance: float,
-    history: Floats,
-    density: Floats,
-    alpha: Floats,
-    gamma: Floats,
-    work: Floats,
-) -> int:
+@compiled("int64(f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], f8, f8[::1], f8[:, ::1])")
+def em(model: Floats, x: Floats, prior: Floats, floor: Floats, tolerance: float, history: Floats, rooms: Floats) -> int:
     """Iterate in place, as often as `history` has places, until a step gains less than `tolerance`; return how often.
 
-    history: log likelihood plus log prior before each step. work: (2 LANES + D + 4, LANES).
+    prior: (K, K). history: log likelihood plus log prior before each step. rooms: (3 T + 2 LANES + D + 4, LANES), of
+    which the last 2 LANES + D + 4 rows are zero.
     """
+    n, states = x.shape[0], prior.shape[0]
+    density, alpha, gamma, work = rooms[:n], rooms[n : 2 * n], rooms[2 * n : 3 * n], rooms[3 * n :]
     counts, before, table = work[: LANES + 2], work[LANES + 2], work[LANES + 3 :]
     for k in range(LANES):
         before[k] = 0.0

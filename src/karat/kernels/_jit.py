@@ -7,6 +7,7 @@ of many kernels in one file on disk, made by `_build` where it is not there yet.
 |---|---|
 | a kernel | by its symbol: LLVM sees all kernels of a bundle at once and inlines as it sees fit |
 | Python | by calling the object, with whole numbers, floats and contiguous arrays |
+| Python, with the same arrays each time | by what `bound` returns: one word goes over, the address of the arguments |
 | C, cffi, another block | by `address`, that of a C function of the same signature |
 | a function that a user compiles with numba | as a global of its module; numba takes the symbol and the signature |
 
@@ -20,9 +21,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property, partial
 from importlib import import_module
 from typing import Any, Final
+
+from karat._words import counted
 
 BUNDLES: Final = {
     "panel": (
@@ -87,6 +90,16 @@ class Kernel:
         """The symbol of the C function for Python: the kernel's own, or one that takes arrays apart."""
         return f"{self.symbol}[]" if any(dimensions(kind) for kind in self.given) else self.symbol
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Every symbol by which something outside of the bundle asks for the kernel."""
+        return tuple(dict.fromkeys(each for each in (self.symbol, self.entry, self.entry_of_words) if each))
+
+    @property
+    def entry_of_words(self) -> str | None:
+        """The symbol of the C function for `bound`, which reads all arguments from one array; only exported ones."""
+        return f"{self.symbol}[:]" if self.entry != self.symbol and not self.inner else None
+
     @cached_property
     def address(self) -> int:
         """The address of a C function with the same signature, an array as its address and its shape."""
@@ -109,16 +122,34 @@ class Kernel:
         return cffi.FFI().cast(f"{_PLAIN[self.result]}(*)({', '.join(kinds)})", self.address)  # type: ignore[no-any-return]
 
     def bound(self, *given: Any) -> Callable[[], Any]:
-        """Return a call of these very arrays and numbers: it looks at no argument again, which is most of a call.
+        """Return a call of these very arrays and numbers: they are looked at now, not at each call, which takes long.
 
         The arrays must not be replaced by others; their content is read at each call.
         """
-        words, call = tuple(self._words(given)), self._function
+        import numpy as np
 
-        def again(kept: Any = given) -> Any:  # it keeps the arrays alive
-            return call(*words)
+        plain = list(self._words(given))
+        if self.entry_of_words is None:  # no arrays, or a kernel that is meant for others: its arguments go one by one
+            return partial(self._one_by_one, given, plain)
+        words, call = np.empty(len(plain), dtype=np.int64), self._function_of_words
+        for place, (kind, value) in enumerate(zip(flat(self.given), plain, strict=True)):
+            (words.view(np.float64) if kind == "f8" else words)[place] = value
+        at = address_of(words)
+
+        def again(kept: Any = (given, words)) -> Any:  # it keeps the arrays alive
+            return call(at)
 
         return again
+
+    @cached_property
+    def _function_of_words(self) -> Callable[[int], Any]:
+        from karat.kernels._bundle import library_of
+
+        assert self.entry_of_words is not None
+        return _of_a_word(_PLAIN[self.result])(library_of(self).address(self.entry_of_words))
+
+    def _one_by_one(self, kept: Any, plain: Sequence[Any]) -> Any:
+        return self._function(*plain)
 
     @cached_property
     def _wanted(self) -> tuple[tuple[str, int, Any], ...]:
@@ -132,15 +163,15 @@ class Kernel:
     def _words(self, given: Sequence[Any]) -> Iterator[Any]:
         """Yield the arguments of the C function; an array of another type, shape or order is refused."""
         if len(given) != len(self.given):
-            raise TypeError(f"{self.symbol}: got {len(given)} arguments; allowed: {len(self.given)}")
+            raise TypeError(f"{self.symbol}: got {counted(len(given), 'argument')}; allowed: {len(self.given)}")
         for (kind, count, dtype), value in zip(self._wanted, given, strict=True):
             if not count:
                 yield value
                 continue
             if value.dtype != dtype or value.ndim != count or not value.flags.c_contiguous:
-                seen = f"{value.dtype} of {value.ndim} dimensions, C order {value.flags.c_contiguous}"
+                seen = f"{value.dtype} of {counted(value.ndim, 'dimension')}, C order {value.flags.c_contiguous}"
                 raise TypeError(f"{self.symbol}: got an array of {seen}; allowed: {kind}")
-            yield value.ctypes.data
+            yield address_of(value)
             yield from value.shape
 
     @property
@@ -170,6 +201,29 @@ def bound(kernel: Any, *given: Any) -> Callable[[], Any]:
     It looks at no argument again, which takes longer than many a kernel does.
     """
     return kernel.bound(*given) if isinstance(kernel, Kernel) else lambda: kernel(*given)
+
+
+def address_of(values: Any) -> int:
+    """Return where a C-contiguous array lies; half the time that `values.ctypes.data` takes."""
+    return _address()(values)
+
+
+@cache
+def _address() -> Callable[[Any], int]:
+    import cffi
+
+    ffi = cffi.FFI()
+    word = ffi.typeof("uintptr_t")
+    return lambda values: int(ffi.cast(word, ffi.from_buffer(values)))
+
+
+@cache
+def _of_a_word(result: str) -> Callable[[int], Callable[[int], Any]]:
+    """Return what makes a call of an address: parsing the C type takes a hundred times as long as the rest of it."""
+    import cffi
+
+    ffi = cffi.FFI()
+    return partial(ffi.cast, ffi.typeof(f"{result}(*)(int64_t)"))
 
 
 def off() -> bool:

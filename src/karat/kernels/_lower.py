@@ -75,7 +75,7 @@ def lowered(kernels: Sequence[Kernel]) -> bytes:
             whole.link_in(_module_of(kernel, helpers))
         for helper in helpers.values():
             whole.link_in(helper._get_module_for_linking(), preserve=True)
-    visible = {each for kernel in kernels for each in (kernel.symbol, kernel.entry)}
+    visible = {each for kernel in kernels for each in kernel.symbols}
     for thing in (*whole.functions, *whole.global_variables):
         if not thing.is_declaration and thing.name not in visible:
             thing.linkage = "internal"
@@ -221,11 +221,24 @@ def _define_entry(kernel: Kernel, kind: Any, outer: Any, module: Any) -> None:
     given = []
     for count, each in pairs:
         first = next(left)
-        given.append(_array(builder, each, first, [next(left) for _ in range(count)]) if count else first)
+        given.append(array_at(builder, each, first, [next(left) for _ in range(count)]) if count else first)
     builder.ret(builder.call(outer, given))
+    if kernel.entry_of_words:
+        _define_entry_of_words(kernel.entry_of_words, entry, module)
 
 
-def _array(builder: Any, kind: Any, address: Any, shape: Sequence[Any]) -> Any:
+def _define_entry_of_words(symbol: str, entry: Any, module: Any) -> None:
+    """Make the entry that finds the arguments of the entry for Python at an address, eight bytes each."""
+    function = ir.Function(module, ir.FunctionType(entry.function_type.return_type, [_WORD]), symbol)
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    given = []
+    for place, each in enumerate(entry.args):
+        at = builder.add(function.args[0], ir.Constant(_WORD, 8 * place))
+        given.append(builder.load(builder.inttoptr(at, each.type.as_pointer())))
+    builder.ret(builder.call(entry, given))
+
+
+def array_at(builder: Any, kind: Any, address: Any, shape: Sequence[Any]) -> Any:
     """Return numba's array of contiguous memory that nobody owns."""
     context = cpu_target.target_context
     array = context.make_array(kind)(context, builder)

@@ -114,6 +114,29 @@ def _made(name: str, slow: Callable[..., Any], typed: Callable[..., Any]) -> Any
     return slow if off() else Word(name, slow, typed)
 
 
+def _floats() -> Any:
+    """Return `floats_at(address, n)`: the n floats at the address as an array that owns nothing."""
+
+    def slow(address: int, n: int) -> Any:
+        import numpy as np
+
+        return np.ctypeslib.as_array((ctypes.c_double * int(n)).from_address(int(address)))
+
+    def typed(_: Any, address: Any, n: Any) -> tuple[Any, Callable[..., Any]]:
+        from numba.core import types
+
+        from karat.kernels._lower import array_at
+
+        kind = types.Array(types.float64, 1, "C")
+
+        def generate(__: Any, builder: Any, ___: Any, args: Any) -> Any:
+            return array_at(builder, kind, args[0], [args[1]])
+
+        return kind(types.int64, types.int64), generate
+
+    return _made("floats_at", slow, typed)
+
+
 def _kind(name: str) -> Any:
     from llvmlite import ir
 
@@ -150,6 +173,7 @@ def _called(count: int) -> Any:
     return _made("call4", slow, typed4)
 
 
+floats_at = _floats()
 load = _reader("load", "i64", ctypes.c_int64)
 load_real = _reader("load_real", "double", ctypes.c_double)
 load_byte = _reader("load_byte", "i8", ctypes.c_int8)

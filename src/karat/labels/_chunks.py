@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError, generator
 from karat.labels._fold import Axis, Bools, Fold, Ints, overlaps, whole
 
@@ -51,7 +52,7 @@ class ChunkSplitter:
         held = self.valid_chunks + self.test_chunks
         # Half of the slots at most are held out, so that windows of Train fit between them.
         if slots < 2 * held:
-            raise self._too_little(axis, f"{slots} chunks fit")
+            raise self._too_little(axis, f"room for {counted(slots, 'chunk')}")
         order = generator(self.seed, "chunks", slots).permutation(slots)
         tests = [self._bars(int(slot)) for slot in np.sort(order[: self.test_chunks])]
         valids = [self._bars(int(slot)) for slot in np.sort(order[self.test_chunks : held])]
@@ -84,7 +85,7 @@ class ChunkSplitter:
         enough = held * (2 * self.chunk_bars + gap) + gap
         return InputError(
             "splits",
-            f"{len(axis)} labelled bars",
-            why=f"{seen}; {enough} bars would be enough",
+            counted(len(axis), "labelled bar"),
+            why=f"{seen}; {counted(enough, 'bar')} would be enough",
             fix="load more data, or lower chunk_bars, valid_chunks, test_chunks or window_bars",
         )

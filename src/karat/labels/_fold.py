@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from karat._words import counted
 from karat.core import InputError
 
 Ints = NDArray[np.int64]
@@ -173,5 +174,5 @@ def _fold_problems(parts: dict[str, Ints], start_ns: Ints, end_ns: Ints) -> list
                 problems.append(f"{first} and {second} share rows")
             count = int(overlaps(start_ns[a], end_ns[a], start_ns[b], end_ns[b]).sum())
             if count:
-                problems.append(f"{count} label span(s) of {first} overlap {second}")
+                problems.append(f"{first} overlaps {second} by {counted(count, 'label span')}")
     return problems

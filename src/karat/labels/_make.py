@@ -27,8 +27,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from karat._words import counted
 from karat.core import NS_PER_DAY, DataError, InputError, iso_date
-from karat.data import Panel, horizon_bars, sessions
+from karat.data import Panel, check_panel, horizon_bars, sessions
 from karat.labels._classes import classify
 
 Ints = NDArray[np.int64]
@@ -80,6 +81,7 @@ def make_labels(panel: Panel, horizon: str) -> LabelFrame:
         InputError: an unknown horizon, no `close`, or a horizon longer than the data.
         DataError: a price that is missing or not positive.
     """
+    check_panel(panel)
     bars = horizon_bars(horizon)
     if "close" not in panel.frame.columns:
         fix = "rename the column of prices, e.g. columns: {settle: close}"
@@ -156,13 +158,13 @@ def _check_prices(panel: Panel) -> None:
             if len(bad):
                 rows = [f"{name}@{ts}" for name, ts in bad.select("instrument", "ts").rows()]
                 fix = "drop the rows or repair the source; a return needs two positive prices"
-                raise DataError("panel", f"{column} is a positive number", rows=rows, fix=fix)
+                raise DataError("panel", f"{column} is a positive number", seen=bad[column][0], rows=rows, fix=fix)
 
 
 def _too_short(panel: Panel, horizon: str, bars: int) -> InputError:
-    longest = max(panel.frame.group_by("instrument").len()["len"].to_list(), default=0)
-    need = f"{bars + 1 if panel.has_open else bars + 2} sessions"
+    longest = counted(max(panel.frame.group_by("instrument").len()["len"].to_list(), default=0), "session")
+    need = counted(bars + 1 if panel.has_open else bars + 2, "session")
     if horizon == "week":
         need = "sessions on 8 calendar days in a row or more"
-    why = f"it is longer than the data: a label needs {need} of one instrument, the longest has {longest} sessions"
+    why = f"it is longer than the data: a label needs {need} of one instrument, the longest has {longest}"
     return InputError("horizon", horizon, why=why, fix="load more data or choose a shorter horizon")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 
+from karat._words import counted
 from karat.core import InputError
 from karat.labels._fold import Fold, Ints, Splitter
 from karat.labels._make import LabelFrame
@@ -51,7 +52,7 @@ class CrossValidator:
         """
         rows = int(X.shape[0]) if hasattr(X, "shape") else len(X)
         if rows != len(self.ts):
-            raise InputError("X", f"{rows} rows", allowed=f"{len(self.ts)}, one row per label")
+            raise InputError("X", counted(rows, "row"), allowed=f"{len(self.ts)}, one row per label")
         for fold in self._folds():
             yield fold.train, fold.valid if fold.test is None else fold.test
 

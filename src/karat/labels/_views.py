@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from karat._words import counted
 from karat.core import InputError
 from karat.data import Labels, Table, Test, Train, Valid
 from karat.labels._fold import Fold, Ints
@@ -30,12 +31,9 @@ def usable(table: Table, labels: LabelFrame) -> LabelFrame:
     if not complete.any():
         missing = np.isnan(table.features[rows]).sum(axis=0)
         worst = int(np.argmax(missing))
-        raise InputError(
-            "features",
-            table.names[worst],
-            why=f"no row has every feature; this one is missing in {int(missing[worst])} of {len(rows)} rows",
-            fix="leave it out or load more data",
-        )
+        lacking = f"{int(missing[worst])} of {counted(len(rows), 'row')}"
+        why = f"no row has every feature; this one is missing in {lacking}"
+        raise InputError("features", table.names[worst], why=why, fix="leave it out or load more data")
     return replace(labels, frame=labels.frame.filter(pl.Series(complete)))
 
 
@@ -62,7 +60,7 @@ def _part(table: Table, labels: LabelFrame, rows: Ints, index: Ints, part: str) 
     complete = ~np.isnan(table.features[rows[index]]).any(axis=1)
     kept = index[complete]
     if not len(kept):
-        why = f"none of the {len(index)} {part} rows has every feature"
+        why = f"no {part} row of {len(index)} has every feature"
         raise InputError("fold", part, why=why, fix="drop warm-up rows first, or leave features out")
     inside = table.known_at <= table.known_at[rows[kept]].max()
     moved = np.cumsum(inside) - 1

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError, iso_date, to_ns
 from karat.labels._fold import Axis, Bools, Fold, Ints, whole
 
@@ -70,7 +71,7 @@ class WalkForward:
         blocks = np.array_split(np.arange(first, len(axis)), self.test_folds) if self.test_folds else []
         if blocks and len(blocks[-1]) == 0:
             raise self._too_little(
-                axis, first, f"the Test period has {len(axis) - first} bars for {self.test_folds} test_folds"
+                axis, first, f"the Test period has {counted(len(axis) - first, 'bar')} for {self.test_folds} test_folds"
             )
         limit = int(axis.start[first:].min()) if blocks else None
         folds = [Fold(k, "select", *parts) for k, parts in enumerate(self._select(axis, first, limit))]
@@ -107,7 +108,7 @@ class WalkForward:
         valid = axis.mark(np.flatnonzero(early)[-self.valid_bars :])
         if valid.sum() < self.valid_bars:
             raise self._too_little(
-                axis, first, f"{int(valid.sum())} bars are left for Valid, {self.valid_bars} are needed"
+                axis, first, f"Valid has {counted(int(valid.sum()), 'bar')} left and needs {self.valid_bars}"
             )
         begin = int(np.flatnonzero(valid)[0])
         train = self._ending_before(axis, begin, int(axis.start[valid].min()))
@@ -115,7 +116,7 @@ class WalkForward:
             train = axis.mark(np.flatnonzero(train)[-self.train_bars :])
         if train.sum() < self.min_train_bars:
             raise self._too_little(
-                axis, first, f"{int(train.sum())} bars are left for Train, {self.min_train_bars} are needed"
+                axis, first, f"Train has {counted(int(train.sum()), 'bar')} left and needs {self.min_train_bars}"
             )
         return train, valid
 
@@ -130,10 +131,10 @@ class WalkForward:
             enough = math.ceil(max(before / (1 - self.test_frac), self.test_folds / self.test_frac))
         else:
             enough = before + self.test_folds
-        what = f"{enough} labelled bars would be enough, {before} of them before Test"
+        what = f"{counted(enough, 'labelled bar')} would be enough, {before} of them before Test"
         return InputError(
             "splits",
-            f"{len(axis)} labelled bars, {first} of them before Test",
+            f"{counted(len(axis), 'labelled bar')}, {first} of them before Test",
             why=f"{seen}; {what}",
             fix="load more data, or lower select_folds, test_folds or valid_bars",
         )

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from karat._words import counted
 from karat.core import DataError, InputError, iso
 from karat.data import Panel
 from karat.kernels import finite_above, increasing
@@ -36,7 +37,11 @@ class Bars:
         shape = (len(self.ts), len(self.instruments))
         _check_ts(self.ts, "bars")
         if not all(shape):
-            raise InputError("bars", f"{shape[0]} bars of {shape[1]} instruments", allowed="at least one of each")
+            raise InputError(
+                "bars",
+                f"{counted(shape[0], 'bar')} of {counted(shape[1], 'instrument')}",
+                allowed="at least one of each",
+            )
         for name, prices in (("open", self.open), ("close", self.close)):
             if prices is not None:
                 _check_prices(self, name, prices, shape)
@@ -92,7 +97,8 @@ def _check_ts(ts: Ints, what: str) -> None:
     if not increasing(ts):
         late = np.flatnonzero(ts[1:] <= ts[:-1])
         rows = [iso(int(ts[k + 1])) for k in late]
-        raise DataError(what, "ts strictly increasing", rows=rows, fix="sort by ts and drop duplicates")
+        seen, fix = f"{rows[0]} after {iso(int(ts[late[0]]))}", "sort by ts and drop duplicates"
+        raise DataError(what, "ts strictly increasing", seen=seen, rows=rows, fix=fix)
 
 
 def _check_prices(bars: Bars, name: str, prices: Floats, shape: tuple[int, int]) -> None:
@@ -103,6 +109,5 @@ def _check_prices(bars: Bars, name: str, prices: Floats, shape: tuple[int, int])
     bad = np.argwhere(~np.isnan(prices) & ~((prices > 0) & np.isfinite(prices)))
     if len(bad):
         rows = [f"{bars.instruments[i]}@{iso(int(bars.ts[t]))}" for t, i in bad]
-        raise DataError(
-            f"bars.{name}", "prices are above zero and finite, NaN for no price", rows=rows, fix="correct or drop them"
-        )
+        rule, seen = "prices are above zero and finite, NaN for no price", float(prices[tuple(bad[0])])
+        raise DataError(f"bars.{name}", rule, seen=seen, rows=rows, fix="correct or drop them")

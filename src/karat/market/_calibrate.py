@@ -31,6 +31,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
 
+from karat._words import counted
 from karat.core import Config, DataError, InputError
 from karat.market._impact import SquareRootImpact
 from karat.market._latency import LogNormalLatency
@@ -102,11 +103,13 @@ def _read(given: pl.DataFrame | Path, name: str, columns: tuple[str, ...]) -> pl
     table = given if isinstance(given, pl.DataFrame) else _load(given, name)
     missing = [column for column in columns if column not in table.columns]
     if missing:
-        raise DataError(name, "every column is there", rows=missing, fix=f"give the columns {', '.join(columns)}")
+        fix = f"give the columns {', '.join(columns)}"
+        raise DataError(name, "every column is there", seen=table.columns, rows=missing, fix=fix)
     numbers = [column for column in columns if column != "order"]
-    wrong = [column for column in numbers if not table.schema[column].is_numeric()]
+    wrong = {column: str(table.schema[column]) for column in numbers if not table.schema[column].is_numeric()}
     if wrong:
-        raise DataError(name, "columns of numbers hold numbers", rows=wrong, fix="convert them before")
+        rule = "columns of numbers hold numbers"
+        raise DataError(name, rule, seen=wrong, rows=list(wrong), fix="convert them before")
     table = table.select(columns).with_columns(pl.col(numbers).cast(pl.Float64))
     bad = ~table.select(pl.all_horizontal(pl.col(numbers).is_finite().fill_null(value=False))).to_series()
     _refuse(bad.to_numpy(), name, "no value is missing or infinite")
@@ -121,14 +124,14 @@ def _load(path: Path, name: str) -> pl.DataFrame:
     try:
         return pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
     except pl.exceptions.PolarsError as error:
-        raise DataError(name, f"a readable {path.suffix} file", rows=[path.name], fix=f"polars says: {error}") from None
+        seen, rule = str(error).splitlines()[0], f"a readable {path.suffix} file"
+        raise DataError(name, rule, seen=seen, rows=[path.name], fix="write the file again") from None
 
 
 def _refuse(bad: NDArray[np.bool_], name: str, rule: str) -> None:
     if bad.any():
-        raise DataError(
-            name, rule, rows=np.flatnonzero(bad).tolist(), fix="correct or drop these rows (0 is the first)"
-        )
+        rows, fix = np.flatnonzero(bad).tolist(), "correct or drop these rows (0 is the first)"
+        raise DataError(name, rule, seen=f"{len(rows)} of {counted(len(bad), 'row')}", rows=rows, fix=fix)
 
 
 def _check_trades(table: pl.DataFrame) -> None:
@@ -165,7 +168,9 @@ def _fit_fills(table: pl.DataFrame) -> dict[str, Estimate]:
     _enough(n, "trades", "orders")
     mean = float(counts.mean())
     if mean == 0:
-        raise DataError("trades", "some order is filled", seen=f"{n} orders without a fill", fix="supply filled orders")
+        raise DataError(
+            "trades", "some order is filled", seen=f"{counted(n, 'order')} without a fill", fix="supply filled orders"
+        )
     before = (pl.col("ordered_qty") - pl.col("qty").cum_sum().over("order") + pl.col("qty")).alias("open")
     pieces = table.with_columns(before).filter((pl.col("qty") > 0) & (pl.col("open") >= LOTS))
     ratios = (pieces["qty"] / pieces["open"]).to_numpy()

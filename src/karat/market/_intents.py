@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from karat._words import counted
 from karat.core import InputError, iso
 from karat.kernels import finite_above, places
 from karat.market._bars import Bars, Floats, Ints, _check_ts
@@ -60,7 +61,9 @@ def on_bars(
     """
     if instruments is None and values.shape[1] != len(bars.instruments):
         raise InputError(
-            "intents", f"{values.shape[1]} columns", allowed=f"{len(bars.instruments)}, one per instrument of the bars"
+            "intents",
+            counted(values.shape[1], "column"),
+            allowed=f"{len(bars.instruments)}, one per instrument of the bars",
         )
     rows = bar_rows(ts, bars)
     if instruments is None or instruments == bars.instruments:
@@ -88,7 +91,7 @@ def bar_rows(ts: Ints, bars: Bars) -> Ints | None:
         raise InputError(
             "intents.ts",
             iso(int(missing[0])),
-            why=f"{len(missing)} decision(s) at no bar's close",
+            why=f"{counted(len(missing), 'decision')} at no bar's close",
             allowed=f"the ts of the bars, {iso(int(bars.ts[0]))} to {iso(int(bars.ts[-1]))}",
         )
     return rows

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from karat._words import counted
 from karat.kernels.market._kinds import (
     LATENCY_CONSTANT,
     LATENCY_LOGNORMAL,
@@ -68,7 +69,7 @@ class RecordedLatency(Assumption):
     def _checked(self) -> Self:
         if len(self.ts_ns) != len(self.latency_ns):
             raise ValueError(
-                f"latency_ns: got {len(self.latency_ns)} values; ts_ns has {len(self.ts_ns)}; give one each"
+                f"latency_ns: got {counted(len(self.latency_ns), 'value')}; ts_ns has {len(self.ts_ns)}; give one each"
             )
         if any(a >= b for a, b in pairwise(self.ts_ns)):
             raise ValueError("ts_ns: times must ascend strictly; sort them and keep one measurement for each")

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError, MarketStopped
 from karat.data import Events
 from karat.kernels.market import Block, engine, enlarge, mark_read, more_room, table
@@ -21,7 +22,6 @@ from karat.kernels.market import layout as at
 from karat.market._faults import fault_of
 from karat.market._kept import Kept
 from karat.market._orders import Intent, Intents, Ints, Steps
-from karat.market._ready import ready
 from karat.market._record import MarketRun
 from karat.market._venue import VenueSpec, first_block
 
@@ -60,7 +60,7 @@ class Market:
 
     def __init__(self, events: Events, spec: VenueSpec | None = None, intents: Intents | None = None) -> None:
         self.spec = spec or VenueSpec()
-        self._engine = ready("the event market", engine)
+        self._engine = engine()
         self._fills, self._news = Kept(at.FILL), Kept(at.NEWS)
         self._intents = np.zeros((0, at.INTENT), np.int64) if intents is None else np.ascontiguousarray(intents.rows)
         self._base = 0  # rows of a stream that came before these events
@@ -143,7 +143,9 @@ class Market:
             InputError: a snapshot of a market of another shape.
         """
         if snapshot.block[_SHAPE].tolist() != self.block[_SHAPE].tolist():
-            raise InputError("snapshot", f"{len(snapshot.block)} words", allowed=f"{len(self.block)}, of this market")
+            raise InputError(
+                "snapshot", counted(len(snapshot.block), "word"), allowed=f"{len(self.block)}, of this market"
+            )
         if snapshot.block.shape == self.block.shape:
             self.block[:] = snapshot.block
         else:  # its books of single orders had less room, or more

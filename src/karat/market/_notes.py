@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from karat._words import counted
+
 if TYPE_CHECKING:
     from karat.market._simulation import Simulation
 
@@ -42,17 +44,19 @@ def _run_notes(simulation: Simulation) -> list[str]:
         )
     skipped = int(run.skipped.sum())
     if skipped:
-        notes.append(f"{skipped} order(s) had no price when sized or filled and were dropped; positions were kept.")
+        notes.append(f"{counted(skipped, 'order')} dropped without a price when sized or filled; positions were kept.")
     cut = int(run.cut.sum())
     if cut:
         how = "scaled down to" if simulation.spec.cash == "scale" else "refused for want of"
-        notes.append(f"{cut} buy(s) were {how} the cash there was.")
+        notes.append(f"{counted(cut, 'buy')} {how} the cash there was.")
     borrowed = int((run.cash < 0).sum())
     if borrowed:
-        notes.append(f"Cash was below zero after {borrowed} of {len(bars.ts)} bars: interest is not simulated.")
+        notes.append(
+            f"Cash was below zero after {borrowed} of {counted(len(bars.ts), 'bar')}: interest is not simulated."
+        )
     short = int((run.lots < 0).any(axis=1).sum())
     if short:
-        notes.append(f"Short positions after {short} of {len(bars.ts)} bars: borrow fees are not simulated.")
+        notes.append(f"Short positions after {short} of {counted(len(bars.ts), 'bar')}: borrow fees are not simulated.")
     return notes
 
 
@@ -66,7 +70,7 @@ def _empty_notes(simulation: Simulation) -> list[str]:
     if not decided.any():
         why = "every target is zero or missing; look at the forecasts and the policy's edge thresholds"
     elif not decided[at < n_bars - lag].any():
-        why = f"every target was decided in the last {lag} bar(s), too late to be filled before the data end"
+        why = f"every target was decided in the last {counted(lag, 'bar')}, too late to be filled before the data end"
     elif simulation.run.cut.any():
         why = "the cash did not cover a single lot"
     else:

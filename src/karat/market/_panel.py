@@ -9,10 +9,9 @@ Invariants:
 from __future__ import annotations
 
 from karat.core import RangeError, iso
-from karat.kernels import OutOfRange, Terms, prepare, rebalance
+from karat.kernels import OutOfRange, Terms, rebalance
 from karat.market._bars import Bars
 from karat.market._intents import TargetQuantities, TargetWeights, on_bars
-from karat.market._ready import ready
 from karat.market._simulation import Simulation, fill_lag, fill_prices
 from karat.market._spec import POLICIES, Fill, MarketSpec
 
@@ -25,7 +24,6 @@ def simulate_targets(bars: Bars, intents: TargetWeights | TargetQuantities, spec
     values = intents.weights if isinstance(intents, TargetWeights) else intents.quantities
     rows, targets = on_bars(intents.ts, values, intents.instruments, bars)
     terms = terms_of(spec, fill, by_weight=by_weight)
-    ready("the market kernel", prepare)
     try:
         run = rebalance(targets, fill_prices(bars, fill), bars.close, terms=terms, rows=rows)
     except OutOfRange as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from karat._words import counted
 from karat.kernels.market import layout as at
 from karat.market._record import MarketRun
 from karat.market._summary import costs_by_currency
@@ -94,7 +95,7 @@ def _equity(upper: Axes, lower: Axes, run: MarketRun) -> None:
 def _fills(axes: Axes, run: MarketRun) -> None:
     number = _most_traded(run)
     name, others = run.events.instruments[number].id, len(run.events.instruments) - 1
-    more = f" ({others} more instrument(s) not drawn)" if others else ""
+    more = f" ({counted(others, 'more instrument')} not drawn)" if others else ""
     axes.set_title(f"Fills on the price of {name}{more}")
     ts, price, what = _prices(run, number)
     fills = run.fills.filter(run.fills["instrument"] == name)
@@ -108,7 +109,7 @@ def _fills(axes: Axes, run: MarketRun) -> None:
     for side, mark, colour in (("buy", "^", _BUY), ("sell", "v", _SELL)):
         own = fills.filter(fills["side"] == side)
         place, level = _times(own["ts"].to_numpy()), own["price"].to_numpy()
-        label = f"{len(own):,} {side} fills"
+        label = counted(len(own), f"{side} fill", ",")
         axes.scatter(place, level, s=size, marker=mark, color=colour, alpha=alpha, linewidths=0, label=label, zorder=3)
     axes.legend(loc="best", frameon=True, framealpha=0.85, edgecolor="none", ncols=3, fontsize=8.5)
     _plain(axes)
@@ -145,7 +146,7 @@ def _delays(axes: Axes, run: MarketRun) -> None:
         _say(axes, "no order was accepted")
         return
     if delays.min() == delays.max():
-        _say(axes, f"{len(delays):,} order(s), each {delays[0]:g} ms")
+        _say(axes, f"{counted(len(delays), 'order', ',')}, each {delays[0]:g} ms")
         return
     axes.hist(delays, bins=min(40, max(8, len(delays) // 8)), color=_LINE, alpha=0.8, edgecolor="white", linewidth=0.4)
     for share, style in ((50, "-"), (99, "--")):

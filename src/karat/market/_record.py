@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from karat._words import counted
 from karat.data import Events
 from karat.kernels.market import Block, engine, table, without_session
 from karat.kernels.market import layout as at
@@ -292,14 +293,16 @@ class MarketRun:
             found.append("NO TRADES: no order was filled; the messages say what became of each.")
         late = self._sent_after_the_end()
         if late:
-            found.append(f"{late} order(s) were sent after the last row of the data, when nothing could fill them.")
+            found.append(f"{counted(late, 'order')} sent after the last row of the data, when nothing could fill any.")
         if facts["ambiguous_bars"]:
+            bars = counted(facts["ambiguous_bars"], "bar")
             found.append(
-                f"{facts['ambiguous_bars']} bar(s) could have reached a stop and a profit target: the stop was taken; "
+                f"{bars} could have reached a stop and a profit target: the stop was taken; "
                 f"with the targets instead, the profit would be larger by up to {facts['ambiguous_money']:.2f}."
             )
         if facts["bars_without_volume"]:
-            found.append(f"{facts['bars_without_volume']} bar(s) with live orders had no volume: size was not limited.")
+            bars = counted(facts["bars_without_volume"], "bar")
+            found.append(f"{bars} with live orders had no volume: size was not limited.")
         idle = [self.events.instruments[number].id for number in without_session(self.block)]
         if idle:
             found.append(
@@ -307,11 +310,11 @@ class MarketRun:
             )
         if facts["margin_calls"]:
             found.append(
-                f"MARGIN: the account was called {facts['margin_calls']} time(s); "
-                f"{facts['forced_fills'].get('liquidation', 0)} fill(s) closed positions without the strategy."
+                f"MARGIN: the account was called {counted(facts['margin_calls'], 'time')}; "
+                f"{counted(facts['forced_fills'].get('liquidation', 0), 'fill')} closed positions without the strategy."
             )
         if facts["forced_fills"].get("recalled"):
-            found.append(f"{facts['forced_fills']['recalled']} fill(s) bought in what a lender had recalled.")
+            found.append(f"{counted(facts['forced_fills']['recalled'], 'fill')} bought in what a lender had recalled.")
         unknown = self.rules_evaluated.filter(pl.col("evaluation") == NOT_EVALUABLE)
         for name, own in unknown.group_by("instrument", maintain_order=True):
             found.append(

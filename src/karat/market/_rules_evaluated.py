@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from karat._words import counted
 from karat.kernels.market import Block, table
 from karat.kernels.market import _rules_layout as words
 from karat.kernels.market import layout as at
@@ -119,7 +120,7 @@ class _Judged:
     def _short_sale(self, rule: str) -> Found:
         untested = int(self.record[words.UNTESTED])
         if self.on_bars and rule == "short_sale_price":
-            tried = f"; {untested} short fill(s) during a restriction were not tested" if untested else ""
+            tried = f"; not tested: {counted(untested, 'short fill')} during a restriction" if untested else ""
             return NOT_EVALUABLE, f"bars show no bid{tried}"
         if self.on_bars:
             return APPROXIMATED, "a bar's low counts at its end: the restriction holds from the next bar on"
@@ -130,7 +131,7 @@ class _Judged:
     def _other(self, rule: str) -> Found:
         merged = int(self.record[words.EVER_MERGED]) + int(self.record[words.MERGED])
         if rule in ("price_bands", "pauses") and merged:
-            return APPROXIMATED, f"{merged} trade(s) shared an entry of the reference price's window"
+            return APPROXIMATED, f"{counted(merged, 'trade')} shared an entry of the reference price's window"
         return EXACT, ""
 
     def _breaker(self) -> Found:
@@ -139,7 +140,7 @@ class _Judged:
         if not covered or int(self.index[at.I_LAST]) == at.NONE:
             return NOT_EVALUABLE, "the index has no session with a prior close and values, on a date its table covers"
         if covered < sessions:
-            return NOT_EVALUABLE, f"the index could be judged in {covered} of {sessions} sessions"
+            return NOT_EVALUABLE, f"the index could be judged in {covered} of {counted(sessions, 'session')}"
         if self.on_bars or int(self.index[at.I_MATCHER]) == at.BARS:
             return APPROXIMATED, "a bar of the index counts at its end, and a bar is halted or not as of its start"
         return EXACT, ""

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from karat._words import counted
 from karat.core import iso
 from karat.market._record import MarketRun
 
@@ -69,7 +70,7 @@ def describe_run(run: MarketRun) -> str:
     market, costs = _market(run), costs_by_currency(run)
     span = f"{market['first']} to {market['last']}"
     lines = [
-        f"market     {market['rows']:,} rows of {market['instruments']} instrument(s), {span}",
+        f"market     {counted(market['rows'], 'row', ',')} of {counted(market['instruments'], 'instrument')}, {span}",
         f"orders     {_orders(run)}",
         f"fills      {_fills(run)}",
         f"delay      {_delays(run.telemetry['entry_latency_ns'])}",

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError
-from karat.kernels import Decisions, OutOfRange, each, prepare, rebalance_many
+from karat.kernels import Decisions, OutOfRange, each, rebalance_many
 from karat.market._bars import Bars, Floats, Ints
 from karat.market._panel import applied_fill, out_of_range, terms_of
-from karat.market._ready import ready
 from karat.market._simulation import fill_prices
 from karat.market._spec import Fill, MarketSpec
 
@@ -73,7 +73,7 @@ def sweep(
     """
     spec = spec or MarketSpec()
     if len(bars.instruments) != 1:
-        raise InputError("bars", f"{len(bars.instruments)} instruments", allowed="one")
+        raise InputError("bars", counted(len(bars.instruments), "instrument"), allowed="one")
     if n_settings < 1 or threads < 1:
         field, value = ("n_settings", n_settings) if n_settings < 1 else ("threads", threads)
         raise InputError(field, value, allowed="1 or more")
@@ -82,13 +82,12 @@ def sweep(
     columns = np.ascontiguousarray(prices[:, 0]), np.ascontiguousarray(closes[:, 0])
     equity = _room(out, (n_settings, len(bars.ts)))
     facts = np.empty((n_settings, 2), dtype=np.int64)
-    ready("the market kernel", prepare)
 
     def work(a: int) -> None:
         b = min(a + CHUNK, n_settings)
         decisions = decide(a, b)
         if len(decisions.starts) != b - a + 1:
-            raise InputError("decide", f"{len(decisions.starts) - 1} settings", allowed=f"{b - a}")
+            raise InputError("decide", counted(len(decisions.starts) - 1, "setting"), allowed=f"{b - a}")
         facts[a:b] = rebalance_many(decisions, *columns, terms=terms, equity=equity[a:b])
 
     try:

@@ -25,6 +25,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from karat._words import counted
 from karat.data import Inputs, Table, Train, Valid, horizon_bars
 from karat.models._forecaster import Forecaster
 from karat.models._params import Param
@@ -107,7 +108,8 @@ def fit_arma(returns: Floats, p: int, q: int) -> tuple[Floats, str | None]:
     noise = np.r_[mean, np.zeros(p + q)]
     spread = float(np.std(returns)) if len(returns) else 0.0
     if len(returns) < _LEAST or spread <= 1e-9 * abs(mean):
-        return noise, f"{len(returns)} returns that vary, at least {_LEAST} are needed"
+        few = f"{counted(len(returns), 'return')}, fewer than {_LEAST}"
+        return noise, few if len(returns) < _LEAST else "the returns do not vary"
     if p + q == 0:
         return noise, None
     from statsmodels.tools.sm_exceptions import ConvergenceWarning, ModelWarning

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError
 from karat.data import Forecast, Inputs, Train, Valid
 from karat.models._classes import quantiles_to_classes
@@ -88,7 +89,7 @@ class Forecaster(ABC):
         _check_view("train", train, Train)
         _check_view("valid", valid, Valid)
         if (train.horizon, train.table.names) != (valid.horizon, valid.table.names):
-            seen = f"{valid.horizon}, {len(valid.table.names)} features"
+            seen = f"{valid.horizon}, {counted(len(valid.table.names), 'feature')}"
             raise InputError("valid", seen, allowed=f"horizon {train.horizon} and the features of train")
         self._horizon, self.notes = None, ()
         self._fit(train, valid)

@@ -26,6 +26,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from karat._words import counted
 from karat.models._types import Floats
 
 MIN_RETURNS: Final = 250
@@ -58,7 +59,7 @@ def fit_garch(percent: Floats, *, normal: bool = False) -> tuple[Garch, str | No
     n = len(percent)
     spread = float(np.var(percent)) if n else 0.0
     if n < MIN_RETURNS or spread <= 1e-18 * float(np.mean(percent**2)):
-        why = f"{n} returns, fewer than {MIN_RETURNS}" if n < MIN_RETURNS else "the returns do not vary"
+        why = f"{counted(n, 'return')}, fewer than {MIN_RETURNS}" if n < MIN_RETURNS else "the returns do not vary"
         return _fallback(percent, spread), why
     kind: Literal["normal", "t"] = "normal" if normal else "t"
     model = arch_model(percent, mean="Constant", vol="GARCH", p=1, q=1, dist=kind, rescale=False)

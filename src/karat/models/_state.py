@@ -65,10 +65,11 @@ def read_card(directory: Path) -> dict[str, Any]:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DataError("model", "model.json is JSON", rows=[str(error)], fix=_AGAIN) from None
-    if not isinstance(card, dict) or card.get("format") != _FORMAT:
-        raise DataError("model", f"model.json has format {_FORMAT}", rows=[path.name], fix=_AGAIN)
-    return card
+        raise DataError("model", "model.json is JSON", seen=str(error), fix=_AGAIN) from None
+    written = card.get("format") if isinstance(card, dict) else type(card).__name__
+    if written != _FORMAT:
+        raise DataError("model", f"model.json has format {_FORMAT}", seen=written, fix=_AGAIN)
+    return dict(card)
 
 
 def read_state(directory: Path, card: dict[str, Any]) -> State:
@@ -81,8 +82,9 @@ def read_state(directory: Path, card: dict[str, Any]) -> State:
 
     for name, digest in card["files"].items():
         path = directory / Path(name).name  # a card cannot point outside its folder
-        if not path.is_file() or file_digests(path)[0] != digest:
-            raise DataError("model", "files equal their recorded SHA-256", rows=[name], fix=_AGAIN)
+        found = file_digests(path)[0] if path.is_file() else "no such file"
+        if found != digest:
+            raise DataError("model", "files equal their recorded SHA-256", seen=found, rows=[name], fix=_AGAIN)
     arrays = load_file(directory / _WEIGHTS) if _WEIGHTS in card["files"] else {}
     texts = {
         name.removesuffix(".txt"): (directory / name).read_bytes().decode("utf-8")

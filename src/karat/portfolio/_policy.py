@@ -27,6 +27,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from karat._words import counted
 from karat.core import DataError, iso
 from karat.data import LEVELS, MEDIAN, Forecast, horizon_bars
 from karat.kernels import increasing
@@ -103,4 +104,5 @@ def _check_once(forecast: Forecast, key: Ints) -> None:
     found, first, count = np.unique(key, return_index=True, return_counts=True)
     if len(found) != len(key):
         rows = [f"{forecast.instrument[k]}@{iso(int(forecast.ts[k]))}" for k in first[count > 1]]
-        raise DataError("forecast", "one row for each instrument and ts", rows=rows, fix="pass one model at a time")
+        seen, fix = counted(int(count[count > 1][0]), "row"), "pass one model at a time"
+        raise DataError("forecast", "one row for each instrument and ts", seen=seen, rows=rows, fix=fix)

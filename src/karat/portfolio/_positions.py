@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
+from karat._words import counted
 from karat.core import DataError
 from karat.kernels import increasing
 from karat.market import TargetWeights
@@ -36,7 +37,7 @@ class Positions:
             raise DataError(
                 "positions",
                 "each date has each instrument once, sorted",
-                seen=f"{len(self.frame)} of {full} rows",
+                seen=f"{len(self.frame)} of {counted(full, 'row')}",
                 fix="sort",
             )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from karat._words import counted
 from karat.data import LEVELS
 from karat.report._document import Chart
 from karat.report._format import number
@@ -77,10 +78,10 @@ def fan_chart(fan: Fan) -> Chart:
         svg = render(figure, "fan")
     share = float(np.mean(outside)) if len(outside) else float("nan")
     missed = f"{int(outside.sum())} ({number(share, 'pct')})"
-    alt = f"Of the last {len(fan.ts)} outcomes, {missed} fell outside the 90 % band; "
+    alt = f"Of the last {counted(len(fan.ts), 'outcome')}, {missed} fell outside the 90 % band; "
     alt += f"{number(0.1, 'pct')} is what an honest band lets through."
     return Chart(
-        f"The last {len(fan.ts)} forecasts: {fan.model}, {fan.instrument}, {fan.horizon}",
+        f"The last {counted(len(fan.ts), 'forecast')}: {fan.model}, {fan.instrument}, {fan.horizon}",
         "Bands hold 50, 90 and 98 % of the forecast probability, the line is the median, dots are what came true; "
         "red dots fell outside the 90 % band.",
         alt,
@@ -106,7 +107,7 @@ def pit_chart(calibration: Calibration) -> Chart:
         svg = render(figure, "pit")
     beyond = int((np.abs(density - 1) > half).sum())
     chance = f"about {_PIT_BINS * 0.05:.0f} would by chance"
-    alt = f"{beyond} of {_PIT_BINS} bars leave the grey range, {chance}; {number(n, 'count')} forecasts."
+    alt = f"{beyond} of {_PIT_BINS} bars leave the grey range, {chance}; {counted(n, 'forecast', ',')}."
     return Chart(
         "PIT",
         "Flat is honest; a U shape says the forecasts are too narrow, a hump too wide, a slope biased.",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from karat._words import counted
 from karat.core import InputError
 from karat.report._format import interval, number
 from karat.report._story import Estimate
@@ -52,7 +53,7 @@ class Table:
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise InputError(
-                    "table", f"{len(row)} cells", allowed=f"{len(self.columns)} cells, as columns", fix=self.caption
+                    "table", counted(len(row), "cell"), allowed=f"{len(self.columns)}, as columns", fix=self.caption
                 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from karat._words import counted
 from karat.report._charts_data import fold_chart
 from karat.report._document import Block, Cell, Column, Facts, Note, Section, Table, absent, num, text
 from karat.report._format import MEASURES, flatten, number, prose, scalar
@@ -106,10 +107,8 @@ def _trials(story: Story) -> Table:
     names = ("Trial", "Study", "Run", "Horizon", "p skill", "p money", "Series")
     titles = tuple(Column(name, numeric=name.startswith("p ")) for name in names)
     marked = tuple(k for k, row in enumerate(story.trials) if row.selected)
-    caption = (
-        f"{len(story.trials)} trials; one-sided p-values adjusted over the family; a trial without a stored series "
-    )
-    return Table(caption + "counts as an independent one", titles, rows, marked)
+    terms = "one-sided p-values adjusted over the family; a trial without a stored series counts as an independent one"
+    return Table(f"{counted(len(story.trials), 'trial')}; {terms}", titles, rows, marked)
 
 
 def _openings(story: Story) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from karat._words import counted
 from karat.core import InputError
 from karat.report._document import Banner, Cell, Column, Facts, GateCard, Table, Tone, num, text
 from karat.report._format import DASH, number, prose, relations, scalar
@@ -32,7 +33,7 @@ def banner(verdict: Verdict) -> Banner:
         raise InputError("verdict.outcome", verdict.outcome, allowed=list(HEADLINES))
     limits = []
     if verdict.provisional:
-        days = f"{scalar(verdict.forward_days)} frozen forward days so far"
+        days = f"{counted(verdict.forward_days, 'frozen forward day')} so far"
         limits.append(f"Provisional until frozen forward days confirm it: {days}.")
     return Banner(verdict.outcome, HEADLINES[verdict.outcome], prose(verdict.reason), tuple(limits))
 

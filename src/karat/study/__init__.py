@@ -4,8 +4,9 @@ Only this room turns configuration into objects. `run` is the whole of it; `repr
 A name is loaded when it is first asked for, so that a command that lists guards or trials does not load a market.
 """
 
-import importlib
 import typing
+
+from karat._doors import on_demand as _on_demand
 
 if typing.TYPE_CHECKING:
     from karat.study._config import StudyConfig, read_study, shipped_study, study_schema
@@ -19,8 +20,7 @@ if typing.TYPE_CHECKING:
     from karat.study._history import Family, families
     from karat.study._names import check_names
     from karat.study._pipeline import run_study
-    from karat.study._plugins import selection_of
-    from karat.study._prepare import load_panel, prepare_dataset
+    from karat.study._prepare import load_finest, load_panel, prepare_dataset, selection_of
     from karat.study._reproduce import Comparison, Reproduction, reproduce
     from karat.study._result import RunResult
     from karat.study._run import run
@@ -57,6 +57,7 @@ __all__ = [
     "families",
     "forward",
     "freeze",
+    "load_finest",
     "load_panel",
     "measured_on",
     "prepare_dataset",
@@ -76,36 +77,29 @@ __all__ = [
     "write_report",
 ]
 
-_HOMES = {
-    "_config": ("StudyConfig", "read_study", "shipped_study", "study_schema"),
-    "_context": ("Progress",),
-    "_environment": ("measured_on",),
-    "_forward": ("ForwardDays", "forward"),
-    "_freeze": ("Frozen", "freeze"),
-    "_guard_ids": ("scan_for_static_ids",),
-    "_guard_list": ("QUESTIONS",),
-    "_guard_table": ("GUARDS", "Guard", "GuardReport", "run_guards"),
-    "_history": ("Family", "families"),
-    "_names": ("check_names",),
-    "_pipeline": ("run_study",),
-    "_plugins": ("selection_of",),
-    "_prepare": ("load_panel", "prepare_dataset"),
-    "_reproduce": ("Comparison", "Reproduction", "reproduce"),
-    "_result": ("RunResult",),
-    "_run": ("run",),
-    "_story": ("write_report",),
-    "_workspace": ("Workspace",),
-    "rates": (
-        *("Calibration", "CalibrationConfig", "error_rates", "read_calibration", "read_finished"),
-        *("run_campaigns", "run_worlds"),
-    ),
-}
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> typing.Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = _on_demand(
+    __name__,
+    {
+        "_config": ("StudyConfig", "read_study", "shipped_study", "study_schema"),
+        "_context": ("Progress",),
+        "_environment": ("measured_on",),
+        "_forward": ("ForwardDays", "forward"),
+        "_freeze": ("Frozen", "freeze"),
+        "_guard_ids": ("scan_for_static_ids",),
+        "_guard_list": ("QUESTIONS",),
+        "_guard_table": ("GUARDS", "Guard", "GuardReport", "run_guards"),
+        "_history": ("Family", "families"),
+        "_names": ("check_names",),
+        "_pipeline": ("run_study",),
+        "_prepare": ("load_finest", "load_panel", "prepare_dataset", "selection_of"),
+        "_reproduce": ("Comparison", "Reproduction", "reproduce"),
+        "_result": ("RunResult",),
+        "_run": ("run",),
+        "_story": ("write_report",),
+        "_workspace": ("Workspace",),
+        "rates": (
+            *("Calibration", "CalibrationConfig", "error_rates", "read_calibration", "read_finished"),
+            *("run_campaigns", "run_worlds"),
+        ),
+    },
+)

@@ -23,9 +23,9 @@ from karat.core import DataError, content_hash, generator, monotonic_ns, set_all
 from karat.data import INNER, LEVELS, Forecast, Inputs, Train, Valid
 from karat.evidence import pinball
 from karat.labels import views
-from karat.models import create, load_model
+from karat.models import Forecaster, create, load_model
 from karat.study._config import SplitConfig
-from karat.study._plugins import split_plugins
+from karat.study._plugins import model_plugins
 from karat.study._prepare import load_prepared
 from karat.study._stored import stored_frame
 
@@ -81,7 +81,7 @@ def run_cell(task: Task) -> CellResult:
     started = monotonic_ns()
     set_all_seeds(task.cell.seed)
     train, valid, inputs = _views(task)
-    plugins, _ = split_plugins(task.plugins)
+    plugins = model_plugins(task.plugins)
     model = create(task.cell.model, task.cell.params, seed=task.cell.seed, plugins=plugins).fit(train, valid)
     frame = model.predict(inputs).frame()
     partial = target.with_name(f"{target.name}.{os.getpid()}{PARTIAL}")
@@ -103,7 +103,7 @@ def run_cell(task: Task) -> CellResult:
 def forecast_again(task: Task) -> str:
     """Return the content hash of what the stored model of a finished cell forecasts for the cell's rows now."""
     _, _, inputs = _views(task)
-    model = load_model(Path(task.target) / "model", plugins=split_plugins(task.plugins)[0])
+    model = _stored(task)
     set_all_seeds(task.cell.seed)
     return content_hash(model.predict(inputs).frame())
 
@@ -111,7 +111,7 @@ def forecast_again(task: Task) -> str:
 def loss_on_train(task: Task) -> float:
     """Return the mean pinball loss of a finished cell's model on the rows that it was fitted on, averaged per date."""
     train, _, _ = _views(task)
-    model = load_model(Path(task.target) / "model", plugins=split_plugins(task.plugins)[0])
+    model = _stored(task)
     set_all_seeds(task.cell.seed)
     forecast = model.predict(Inputs(train.table, train.rows, train.horizon))
     losses = pinball(train.labels.value, forecast.quantiles[:, INNER], LEVELS[INNER])
@@ -125,7 +125,7 @@ def moved_by_the_future(task: Task) -> int:
     The stored model is asked twice, on tables of equal shape that agree up to the median instant of the rows.
     """
     _, _, inputs = _views(task)
-    model = load_model(Path(task.target) / "model", plugins=split_plugins(task.plugins)[0])
+    model = _stored(task)
     table = inputs.table
     instant = np.quantile(inputs.known_at, 0.5, method="lower")
     late = table.known_at > instant
@@ -152,7 +152,7 @@ def moved_by_names(task: Task) -> int | None:
     The stored model is asked for the same rows with the names permuted and with names that it has never seen.
     """
     _, _, inputs = _views(task)
-    model = load_model(Path(task.target) / "model", plugins=split_plugins(task.plugins)[0])
+    model = _stored(task)
     if model.routes:
         return None
     set_all_seeds(task.cell.seed)
@@ -164,6 +164,11 @@ def moved_by_names(task: Task) -> int | None:
         after = model.predict(_renamed(inputs, others)).quantiles
         moved |= ~np.isclose(before, after, rtol=1e-9, atol=1e-12).all(axis=1)
     return int(moved.sum())
+
+
+def _stored(task: Task) -> Forecaster:
+    """Return the fitted model of a finished cell."""
+    return load_model(Path(task.target) / "model", plugins=model_plugins(task.plugins))
 
 
 def _renamed(inputs: Inputs, names: tuple[str, ...]) -> Inputs:

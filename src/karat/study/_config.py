@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -18,8 +18,11 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from karat.core import Config, ConfigError, InputError, nearest
+from karat.data import Bars
+from karat.features.regimes import FOLLOWING
 from karat.market import MarketSpec
 from karat.portfolio import PolicySpec
+from karat.study._regimes import NONE
 
 Horizon = Literal["1d", "2d", "3d", "5d", "week"]
 MINIMUM_GOLDEN_SEEDS = 5
@@ -35,7 +38,7 @@ class DataConfig(Config):
     start: dt.date | None = None
     end: dt.date | None = None
     validation: Literal["strict", "lenient"] = "strict"
-    bars: Literal["1d", "2d", "3d", "5d", "week"] = "1d"
+    bars: Bars = "1d"
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -45,12 +48,46 @@ class DataConfig(Config):
 
 
 class JoinConfig(Config):
-    """A second source joined as of `known_at`: its `column` becomes a column `name` of the panel."""
+    """Something beside the study's own bars, seen as of `known_at`: a column, or features and regimes computed there.
 
-    source: str
+    source: where it comes from; None is the study's own panel as it was loaded. column: becomes the panel's column
+    `name`, for features that read it; `close` where nothing else is named. features, regimes: computed on the source
+    in `bars`, and inputs of the models as NAME_FEATURE and NAME_regime_SYSTEM. max_age_days: how long after it was
+    known a value may be used.
+    """
+
+    source: str | None = None
     params: dict[str, Any] = Field(default_factory=dict)
-    column: str = "close"
+    column: str | None = None
     name: str
+    bars: Literal[Bars, "source"] = "source"
+    features: tuple[str, ...] = ()
+    regimes: tuple[str, ...] = ()
+    max_age_days: float = Field(default=15.0, gt=0)
+
+    @property
+    def computes(self) -> bool:
+        """Whether features or regimes are computed, rather than a column taken."""
+        return bool(self.features or self.regimes)
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Self:
+        if self.computes and self.column is not None:
+            raise ValueError(f"column: got '{self.column}' beside features or regimes; write a second join for it")
+        if self.computes and not self.name.isidentifier():
+            guess = re.sub(r"\W+", "_", self.name).strip("_")
+            hint = f"; did you mean '{guess}'?" if guess.isidentifier() else ""
+            raise ValueError(f"name: got '{self.name}'; allowed: a Python identifier, as the prefix of features{hint}")
+        if not self.computes and self.source is None:
+            for empty in ("features", "regimes"):
+                if empty in self.model_fields_set:
+                    raise ValueError(
+                        f"{empty}: got []; name features, regimes or both, or a source to take a column of"
+                    )
+            raise ValueError("source: got none; name a source, or features or regimes of the study's own bars")
+        if not self.computes and self.bars != "source":
+            raise ValueError(f"bars: got '{self.bars}'; a column is taken in the bars of its source; name features")
+        return self
 
 
 class SplitConfig(Config):
@@ -87,23 +124,30 @@ class MapsConfig(Config):
 
     classes: the map of class probabilities. quantiles: `conformal` moves every quantile but the median to where `Valid`
     says it lies. A map that does not help on `Valid` is not used. by_regime: a map for each regime as known the day
-    before, by terciles of volatility or, where the panel has a column `vix`, by its levels.
+    before, by a system of `karat regimes list` that follows its past; volatility is taken in terciles.
     """
 
     classes: Literal["none", "isotonic", "platt", "temperature"] = "none"
     quantiles: Literal["none", "conformal"] = "none"
-    by_regime: Literal["none", "volatility", "vix"] = "none"
+    by_regime: str = Field(default=NONE, json_schema_extra={"enum": [NONE, *FOLLOWING]})
 
     @model_validator(mode="after")
     def _something_by_regime(self) -> Self:
-        if self.by_regime != "none" and not self.used:
-            raise ValueError(f"by_regime: got '{self.by_regime}'; nothing is calibrated; set classes or quantiles")
+        if self.by_regime != NONE and not self.used:
+            unknown = "" if self.by_regime in FOLLOWING else f"; {_systems_named(self.by_regime)}"
+            why = "nothing is calibrated; set classes or quantiles"
+            raise ValueError(f"by_regime: got '{self.by_regime}'; {why}{unknown}")
         return self
 
     @property
     def used(self) -> bool:
         """Whether anything is calibrated."""
         return (self.classes, self.quantiles) != ("none", "none")
+
+
+def _systems_named(name: str) -> str:
+    guess = nearest(name, FOLLOWING)
+    return f"allowed: {', '.join((NONE, *FOLLOWING))}" + (f"; did you mean '{guess}'?" if guess else "")
 
 
 class VerdictConfig(Config):
@@ -123,7 +167,11 @@ class ExecutorConfig(Config):
 
 
 class StudyConfig(Config):
-    """One study, from data to verdict."""
+    """One study, from data to verdict.
+
+    regimes: systems by which gate 3 prints what the selected model was worth, beside `volatility`, `vix` where the
+    panel has it, and the one that calibrates.
+    """
 
     name: str = Field(json_schema_extra={"pattern": NAME})
     description: str = ""
@@ -138,6 +186,7 @@ class StudyConfig(Config):
     seeds: int = Field(default=5, ge=1, le=100)
     golden: bool = False
     calibration: MapsConfig = MapsConfig()
+    regimes: tuple[str, ...] = ()
     policy: PolicySpec = PolicySpec()
     market: MarketSpec = MarketSpec()
     verdict: VerdictConfig = VerdictConfig()
@@ -165,6 +214,10 @@ class StudyConfig(Config):
         if self.golden and self.seeds < MINIMUM_GOLDEN_SEEDS:
             why = f"a golden study needs at least {MINIMUM_GOLDEN_SEEDS} seeds"
             raise ValueError(f"seeds: got {self.seeds}; {why}; add seeds, or set golden to false")
+        names = [join.name for join in self.joins]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"joins: got the name {', '.join(twice)} twice; give each join a name of its own")
         keys = [(model.name, str(sorted(model.params.items()))) for model in self.models]
         again = sorted({name for name, params in keys if keys.count((name, params)) > 1})
         if again:
@@ -202,7 +255,7 @@ _UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG,
 
 
 def read_study(path: str | Path) -> StudyConfig:
-    """Read and validate a study file.
+    """Read and validate a study file, or the study in a run's run.json.
 
     Raises:
         InputError: no such file, not YAML, a repeated key. ConfigError: every problem of the content at once.
@@ -214,9 +267,15 @@ def read_record(path: str | Path, record: type[Record]) -> Record:
     """Read a YAML file into a record, with the errors of `read_study`."""
     file = Path(path)
     if not file.is_file():
-        near = nearest(file.name, [item.name for item in file.parent.glob("*.y*ml")]) if file.parent.is_dir() else None
+        there = [item.name for item in file.parent.glob("*.y*ml") if _looks_like(item, record)]
+        near = nearest(file.name, there)
         hint = f"did you mean {file.parent / near}?" if near else "give the path of a study file (see studies/)"
         raise InputError("study", str(path), why="no such file", fix=hint)
+    kind = file.suffix.removeprefix(".")
+    if kind in ("csv", "parquet", "gz"):
+        own = "csv" if kind == "gz" else kind
+        fix = f"write a study that loads it, data: {{source: {own}, params: {{path: {path}, ...}}}}"
+        raise InputError("study", str(path), why="it is a table of data", fix=fix)
     try:
         text = file.read_text(encoding="utf-8")
         values = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506  # a safe loader
@@ -229,7 +288,30 @@ def read_record(path: str | Path, record: type[Record]) -> Record:
     if not isinstance(values, dict):
         raise ConfigError(str(path), ["(top level): got no mapping; a study file has keys such as name, data, models"])
     values.pop("$schema", None)
-    return record.parse(values, source=str(path), line=lambda place: _line(root, place))
+    inside = ("config",) if {"run_id", "config"} <= values.keys() else ()  # a run's run.json
+    values = recorded_study(values) if inside else values
+    return record.parse(values, source=str(path), line=lambda place: _line(root, (*inside, *place)))
+
+
+def _looks_like(file: Path, record: type[Config]) -> bool:
+    """Return whether a file has the top-level keys that a record cannot be without."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    needed = [name for name, field in record.model_fields.items() if field.is_required()]
+    return all(re.search(rf"^[\"']?{name}[\"']?\s*:", text, re.MULTILINE) for name in needed)
+
+
+def recorded_study(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the study file that a run.json holds.
+
+    Bars per year that are not those of the run were a default: what the run used follows from its bars and calendar.
+    """
+    policy = dict(run["config"].get("policy", {}))
+    if policy.get("bars_per_year") != run.get("bars_per_year"):
+        policy.pop("bars_per_year", None)
+    return {**run["config"], "policy": policy}
 
 
 def _line(root: yaml.Node | None, path: tuple[int | str, ...]) -> int | None:

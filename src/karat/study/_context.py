@@ -26,7 +26,7 @@ from karat.study._config import StudyConfig
 from karat.study._maps import Maps, learn, pairs_of, walk_forward
 from karat.study._plan import Entrant, Plan
 from karat.study._prepare import Dataset, Prepared, span_of_tests
-from karat.study._regimes import regimes_at
+from karat.study._regimes import NONE, RegimeDays, regime_days
 from karat.study._score import Venue, average_seeds, merge_folds
 from karat.study._workspace import Workspace
 
@@ -81,8 +81,18 @@ class Run:
 
     def regimes(self, ts: np.ndarray) -> np.ndarray | None:
         """Return (n,) the regimes by which forecasts are calibrated, None where all rows are taken together."""
-        kind = self.config.calibration.by_regime
-        return None if kind == "none" else regimes_at(self.dataset.panel, ts, kind)
+        system = self.config.calibration.by_regime
+        return None if system == NONE else self.regime_days(system).at(ts)
+
+    def regime_days(self, system: str) -> RegimeDays:
+        """Return the regimes of the study's bars by one system; each system is computed once."""
+        if system not in self._days:
+            self._days[system] = regime_days(self.dataset.panel, system, seed=self.config.seed)
+        return self._days[system]
+
+    @cached_property
+    def _days(self) -> dict[str, RegimeDays]:
+        return {}
 
     def _calibrated(self, raw: Forecast, learned: Mapping[int, Forecast], role: str) -> Forecast:
         spec = self.config.calibration

@@ -25,6 +25,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from karat._words import counted
 from karat.core import DataError, InputError, Ledger, iso, iso_date, now_ns, set_all_seeds
 from karat.data import Forecast, Inputs, Panel, Table
 from karat.evidence import Forward, ForwardTest, judge_forward
@@ -36,9 +37,9 @@ from karat.study._context import Progress, venue_of
 from karat.study._environment import source_hash
 from karat.study._freeze import Frozen, read_card, read_frozen
 from karat.study._maps import Maps
-from karat.study._plugins import split_plugins
+from karat.study._plugins import model_plugins
 from karat.study._prepare import prepare_dataset
-from karat.study._regimes import regimes_at
+from karat.study._regimes import NONE, regime_days
 from karat.study._result import FORWARD, RunResult
 from karat.study._rivals import SCALE
 from karat.study._score import Scored, average_seeds, scale_of, score, skill_terms
@@ -147,7 +148,7 @@ def _key(run_id: str, ts: int) -> str:
 
 
 def _config(result: RunResult, data: Mapping[str, Any]) -> StudyConfig:
-    config = StudyConfig.parse(result.config, source=str(result.folder / "run.json"))
+    config = result.study
     block = config.data.model_copy(update={"params": {**config.data.params, **data}, "end": None})
     return config.model_copy(update={"data": block})
 
@@ -168,8 +169,8 @@ def _scored(frozen: Frozen, config: StudyConfig) -> tuple[Scored, dict[str, Scor
         fix = "wait, or name newer data: --data path=FILE"
         raise InputError("data", f"known up to {iso(last)}", allowed=allowed, why="there is no forward day", fix=fix)
     inputs, venue = _inputs(every, judged, config.primary_horizon), venue_of(config, dataset.panel)
-    kind = config.calibration.by_regime
-    regime = None if kind == "none" else regimes_at(dataset.panel, inputs.ts, kind)
+    system = config.calibration.by_regime
+    regime = None if system == NONE else regime_days(dataset.panel, system, seed=config.seed).at(inputs.ts)
     found = {}
     for number, row in enumerate(read_card(frozen.folder)):
         forecast = _forecast(frozen.folder / str(number), row, inputs, config, regime)
@@ -200,7 +201,7 @@ def _forecast(
     place: Path, row: Mapping[str, Any], inputs: Inputs, config: StudyConfig, regime: np.ndarray | None
 ) -> Forecast:
     """Return the averaged and calibrated forecast of one frozen model."""
-    plugins, _ = split_plugins(config.plugins)
+    plugins = model_plugins(config.plugins)
     parts = []
     for seed in row["seeds"]:
         set_all_seeds(seed)
@@ -242,13 +243,15 @@ def _recorded(ledger: Ledger, frozen: Frozen, rows: Sequence[Mapping[str, Any]])
     before = {row["ts"] for row in _days(ledger, frozen.run_id)}
     gone = sorted(before - {row["ts"] for row in rows})
     if gone:
-        fix = "give data that hold every recorded day"
-        raise DataError("forward day", "a recorded day stays in the data", rows=list(map(iso_date, gone)), fix=fix)
+        seen, fix = f"data without {counted(len(gone), 'recorded day')}", "give data that hold every recorded day"
+        days = list(map(iso_date, gone))
+        raise DataError("forward day", "a recorded day stays in the data", seen=seen, rows=days, fix=fix)
     new = [row for row in rows if is_new(ledger, frozen, row)]
     early = [iso_date(row["ts"]) for row in new if before and row["ts"] < max(before)]
     if early:
         rule, fix = "a new day follows the recorded ones", "restore the data that were there then"
-        raise DataError("forward day", rule, rows=early, fix=fix)
+        seen = f"{early[0]}, recorded until {iso_date(max(before))}"
+        raise DataError("forward day", rule, seen=seen, rows=early, fix=fix)
     for row in new:
         record_day(ledger, frozen, row)
     return _days(ledger, frozen.run_id), len(new)

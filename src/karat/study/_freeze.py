@@ -35,7 +35,6 @@ from karat.core import (
 from karat.data import horizon_bars
 from karat.evidence import USUAL_DAYS, ForwardTest, spend_alpha
 from karat.study._cells import Cell, forecast_again, is_finished
-from karat.study._config import StudyConfig
 from karat.study._context import Progress, Run
 from karat.study._history import connected
 from karat.study._pipeline import plan_study
@@ -75,7 +74,7 @@ def freeze(result: RunResult, workspace: Workspace, *, days: int = USUAL_DAYS, p
     known = _known(result, workspace)
     if known is not None:
         return known
-    config = StudyConfig.parse(result.config, source=str(result.folder / "run.json"))
+    config = result.study
     dataset, prepared, plan, folder = plan_study(config, workspace)
     if plan.run_id != result.run_id:
         why = f"configuration, data and code now give run {plan.run_id}"
@@ -115,7 +114,7 @@ def _known(result: RunResult, workspace: Workspace) -> Frozen | None:
     if entry is None:
         return None
     place = workspace.frozen / result.run_id
-    config = StudyConfig.parse(result.config, source=str(result.folder / "run.json"))
+    config = result.study
     checks = (
         ("model_hash", "models and maps", frozen_hash(place), f"restore {place} from a copy"),
         ("config_hash", "configuration", content_hash(config.identity()), "restore run.json, or run the new study"),

@@ -13,12 +13,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import NS_PER_DAY, InputError, iso_date, to_ns
 from karat.data import QualityReport, available_sources, open_source
 from karat.evidence import Check, same_as_of
 from karat.labels import Fold, LabelFrame, check_purged
 from karat.study._config import StudyConfig
-from karat.study._plugins import split_plugins
+from karat.study._plugins import source_plugins
 from karat.study._prepare import Prepared
 
 _PLACES: Final = (0.5, 0.8)
@@ -28,14 +29,14 @@ _SHOWN: Final = 3
 def quality_check(report: QualityReport) -> Check:
     """Return the check that validation found no error."""
     errors = [finding for finding in report.findings if finding.severity == "error"]
-    note = f"{len(report.findings)} findings, {len(errors)} of them errors"
+    note = f"{counted(len(report.findings), 'finding')}, {len(errors)} of them errors"
     return Check("data quality", float(len(errors)), "no errors", not errors, note)
 
 
 def source_check(config: StudyConfig) -> Check:
     """Return the check that every source gave then what it says now was known then."""
     blocks = [("data", config.data.source, config.data.params)]
-    blocks += [(f"joins.{join.name}", join.source, join.params) for join in config.joins]
+    blocks += [(f"joins.{join.name}", join.source, join.params) for join in config.joins if join.source is not None]
     problems, asked = [], []
     for where, source, params in blocks:
         for day, found in _reloaded(source, params, config.plugins):
@@ -66,13 +67,15 @@ def split_problems(folds: Sequence[Fold], labels: LabelFrame) -> list[str]:
         opens = int(labels.start_ns[fold.test].min())
         late = sum(int((labels.end_ns[rows] >= opens).sum()) for rows in (fold.train, fold.valid))
         if late:
-            problems.append(f"test fold {fold.index}: {late} row(s) of train and valid end after test begins")
+            problems.append(
+                f"test fold {fold.index}: {counted(late, 'row')} of train and valid ending after test begins"
+            )
     return problems
 
 
 def _reloaded(source: str, params: Mapping[str, Any], names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Yield (day, what differs) for a source loaded as of earlier days; nothing where it takes no `end`."""
-    _, plugins = split_plugins(names)
+    plugins = source_plugins(names)
     if "end" not in available_sources(plugins)[source].parameters():
         return
     full = open_source(source, params, plugins=plugins).load()

@@ -17,7 +17,7 @@ import polars as pl
 
 from karat.data import KEYS, LEVELS, Forecast, Panel
 from karat.evidence import Check
-from karat.features import InvarianceReport, check_future
+from karat.features import Context, InvarianceReport, check_context, check_future
 from karat.labels import make_labels
 from karat.market import Simulation, bars_from_panel, simulate
 from karat.portfolio import to_positions
@@ -25,7 +25,6 @@ from karat.study._score import Venue
 
 _NEVER: Final = np.iinfo(np.int64).max
 _NEAR: Final = 0.02
-_PLACES: Final = (0.4, 0.6, 0.8)
 _QUANTILES: Final = [f"q{k}" for k in range(len(LEVELS))]
 
 
@@ -47,7 +46,6 @@ def label_check(panel: Panel, horizon: str, *, seed: int) -> Check:
         frame,
         labels,
         [f"label {horizon}"],
-        instants=_instants(frame),
         seed=seed,
         settled=settled.fill_null(_NEVER).to_numpy(),
     )
@@ -68,7 +66,7 @@ def policy_check(forecast: Forecast, venue: Venue, *, seed: int) -> Check:
         joined = part.select("ts", "instrument").join(made.frame, on=["ts", "instrument"], how="left")
         return joined.sort("instrument", "ts")["weight"].to_numpy()[:, None]
 
-    return _check("policy invariance", check_future(frame, weights, ["weight"], instants=_instants(frame), seed=seed))
+    return _check("policy invariance", check_future(frame, weights, ["weight"], seed=seed))
 
 
 def market_check(forecast: Forecast, venue: Venue, *, seed: int) -> Check:
@@ -97,7 +95,7 @@ def market_check(forecast: Forecast, venue: Venue, *, seed: int) -> Check:
         return np.column_stack([net, _orders(made, part)])
 
     settled = frame.select(pl.col("known_at").max().over("ts")).to_series().to_numpy()
-    found = check_future(frame, returns, ["net return", "order"], instants=_instants(frame), seed=seed, settled=settled)
+    found = check_future(frame, returns, ["net return", "order"], seed=seed, settled=settled)
     return _check("market invariance", found)
 
 
@@ -118,6 +116,11 @@ def feature_check(found: InvarianceReport) -> Check:
     return Check("future invariance", float(found.worst), "0", found.passed, "; ".join(found.offending))
 
 
+def context_check(source: Panel, context: Context) -> Check:
+    """Return the check that no column of a context reads what was not known, a bar that has not closed included."""
+    return _check(f"context invariance {context.name}", check_context(source, context))
+
+
 def _check(name: str, found: InvarianceReport) -> Check:
     return Check(name, float(found.worst), "0", found.passed, "; ".join(found.evidence))
 
@@ -126,7 +129,3 @@ def _forecast_frame(forecast: Forecast) -> pl.DataFrame:
     keys = {"ts": forecast.ts, "known_at": forecast.known_at, "instrument": forecast.instrument.tolist()}
     columns = {name: forecast.quantiles[:, k] for k, name in enumerate(_QUANTILES)}
     return pl.DataFrame({**keys, **columns}).sort("instrument", "ts")
-
-
-def _instants(frame: pl.DataFrame) -> list[int]:
-    return [int(np.quantile(frame["known_at"].to_numpy(), place, method="lower")) for place in _PLACES]

@@ -23,21 +23,20 @@ import karat
 from karat.core import NS_PER_DAY, InputError
 from karat.data import horizon_bars
 from karat.evidence import Check, IdHit, id_probe, identity_check, regime_check, scan_source
-from karat.features import FEATURES
-from karat.labels import views
+from karat.features import FEATURES, FeatureSpec
 from karat.study._plugins import GROUPS
-from karat.study._prepare import Dataset, Prepared
+from karat.study._prepare import Prepared, last_selection
 
 ROOMS: Final = ("features", "labels", "models", "nets", "portfolio")
 ALLOWED: Final[Mapping[str, str]] = {
-    "features/_rows.py::blocks": "rows of one instrument are computed together",
+    "features/_rows.py::instrument_codes": "the code of a table is a routing key",
     "features/_build.py::table": "the code of a table is a routing key",
+    "features/_context.py": "which instruments a join speaks for",
     "features/_dataset.py::_check_single": "counts instruments",
     "features/_select.py::_empty_in": "names instruments in an error",
     "features/_stream.py::_panels": "reads a few instruments at a time",
     "features/regimes/_describe.py::cross_table": "two labels of the same row",
     "features/regimes/_describe.py::describe": "a spell ends with its instrument",
-    "features/regimes/_inputs.py::as_train": "the code of a table is a routing key",
     "features/regimes/_inputs.py::columns_of": "counts instruments",
     "features/regimes/_inputs.py::with_market": "counts instruments",
     "features/regimes/_overrides.py::changes": "keys of the log",
@@ -99,14 +98,17 @@ def scan_check(plugins: Sequence[str]) -> Check:
     return Check("static ids in source", float(len(hits)), "no mention but routing", not hits, text)
 
 
-def column_checks(dataset: Dataset, prepared: Prepared, *, seed: int) -> tuple[Check, Check]:
-    """Return the checks that no feature, no time of day and no delay tells instruments apart, and no regime at all."""
+def column_checks(prepared: Prepared, origins: Mapping[str, FeatureSpec], *, seed: int) -> tuple[Check, Check]:
+    """Return the checks that no feature, no time of day and no delay tells instruments apart, and no regime at all.
+
+    origins: what computed each column.
+    """
     table = prepared.table
     columns = {name: np.ascontiguousarray(table.features[:, k]) for k, name in enumerate(table.names)}
     regimes = {name: columns.pop(name) for name in table.names if "regime" in name}
     columns |= {"time of day of ts": (table.ts % NS_PER_DAY).astype(np.float64)}
     columns |= {"delay of known_at": (table.known_at - table.ts).astype(np.float64)}
-    own = {name: spec for name, spec in FEATURES.items() if spec in dataset.features.specs}
+    own = {name: spec for name, spec in origins.items() if FEATURES.get(spec.name) is spec}
     known = {name: "scale" for name, spec in own.items() if spec.category in _SCALED}
     scaled = [name for name, spec in own.items() if spec.category in _RETURNS and spec.unit.startswith("fraction")]
     return (
@@ -117,8 +119,7 @@ def column_checks(dataset: Dataset, prepared: Prepared, *, seed: int) -> tuple[C
 
 def probe_check(prepared: Prepared, horizon: str) -> Check:
     """Return the check that an instrument's identity alone earns nothing, on the last selection fold."""
-    fold = [fold for fold in prepared.folds[horizon] if fold.role == "select"][-1]
-    train, valid, _ = views(prepared.table, prepared.labels[horizon], fold, horizon)
+    train, valid = last_selection(prepared, horizon)
     code, judged = train.table.code[train.rows], valid.table.code[valid.rows]
     apart = horizon_bars(horizon)
     return id_probe(train.labels.value, code, valid.labels.value, judged, valid.ts, horizon_bars=apart)

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from karat._words import counted
 from karat.data import Panel
 from karat.evidence import Check
 from karat.market import CHECKED_RULES, Listing, Simulation, validate_compliance
@@ -29,16 +30,16 @@ def fill_check(simulation: Simulation, panel: Panel) -> Check:
     fills = simulation.fills
     early = int((fills["ts"] <= fills["decision_ts"]).sum())
     if early:
-        note = f"{early} fills in the very bar that the decision saw: market.fill is {simulation.fill}"
+        note = f"{counted(early, 'fill')} in the very bar that the decision saw: market.fill is {simulation.fill}"
         return Check(name, 1.0, threshold, False, note)
     if len(fills) < _LEAST_FILLS:
-        return Check(name, None, threshold, None, f"not evaluable: {len(fills)} fills")
+        return Check(name, None, threshold, None, f"not evaluable: {counted(len(fills), 'fill')}")
     seen = panel.frame.select(pl.col("ts").alias("decision_ts"), "instrument", pl.col("close").alias("seen"))
     joined = fills.join(seen, on=["decision_ts", "instrument"], how="left")
     tick = float(simulation.spec.price_quantum)
     share = float((np.abs(joined["reference_price"].to_numpy() - joined["seen"].to_numpy()) <= tick).mean())
     passed = None if panel.calendar == "24/7" else share <= MOST_SEEN
-    note = "a market that never closes opens where it closed" if passed is None else f"{len(fills)} fills"
+    note = "a market that never closes opens where it closed" if passed is None else counted(len(fills), "fill")
     return Check(name, share, threshold, passed, note)
 
 

@@ -36,7 +36,7 @@ from karat.study._guards import (
 )
 from karat.study._names import check_names
 from karat.study._plan import Plan, make_plan
-from karat.study._plugins import split_plugins
+from karat.study._plugins import model_plugins
 from karat.study._prepare import Dataset, Prepared, assemble, prepare_dataset, save_dataset
 from karat.study._score import Venue, trade
 
@@ -122,7 +122,7 @@ def _market(bench: Bench) -> tuple[Check, ...]:
 def _determinism(bench: Bench) -> tuple[Check, ...]:
     """Run one cell in fresh processes: three times with its seed, and once with another where the seed matters."""
     task = bench.task
-    plugins, _ = split_plugins(bench.config.plugins)
+    plugins = model_plugins(bench.config.plugins)
     seeds = [task.cell.seed] * RUNS
     if create(task.cell.model, task.cell.params, seed=task.cell.seed, plugins=plugins).stochastic:
         seeds.append(task.cell.seed + 1)
@@ -146,7 +146,7 @@ def _determinism(bench: Bench) -> tuple[Check, ...]:
 
 def _params(bench: Bench) -> tuple[Check, ...]:
     """Count the parameters of every model of the study that has a network."""
-    plugins, _ = split_plugins(bench.config.plugins)
+    plugins = model_plugins(bench.config.plugins)
     checks = []
     for item in bench.config.models:
         network = create(item.name, item.params, seed=bench.config.seed, plugins=plugins).network(

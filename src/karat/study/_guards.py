@@ -21,6 +21,7 @@ from karat.core import EnvironmentProblem
 from karat.data import Panel
 from karat.evidence import (
     Check,
+    LabelledRows,
     adversarial_validation,
     known_check,
     shuffled_label_drop,
@@ -34,10 +35,11 @@ from karat.study._cells import Task
 from karat.study._context import years_bars
 from karat.study._executor import interrupts_held, search_path
 from karat.study._guard_data import quality_check, source_check, split_check
-from karat.study._guard_future import feature_check, label_check, market_check, policy_check
+from karat.study._guard_future import context_check, feature_check, label_check, market_check, policy_check
 from karat.study._guard_ids import column_checks, probe_check, scan_check
 from karat.study._guard_money import fill_check, rules_check
-from karat.study._plugins import selection_of
+from karat.study._joins import origins_of
+from karat.study._prepare import last_selection, selection_of
 from karat.study._subject import Subject
 
 
@@ -60,10 +62,11 @@ def data_checks(subject: Subject) -> tuple[Check, ...]:
 def future_checks(subject: Subject) -> tuple[Check, ...]:
     """Return the future invariance of features, labels, policy and market."""
     config, panel = subject.config, subject.dataset.panel
-    features = check_invariance(panel, selection_of(config.features, config.plugins), seed=config.seed)
+    features = check_invariance(panel, selection_of(config), seed=config.seed)
+    beside = [context_check(each.source, each.context) for each in subject.dataset.contexts]
     labels = [label_check(panel, horizon, seed=config.seed) for horizon in config.horizons]
     money = [check(subject.forecast, subject.venue, seed=config.seed) for check in (policy_check, market_check)]
-    return (feature_check(features), *labels, *money)
+    return (feature_check(features), *beside, *labels, *money)
 
 
 def split_checks(subject: Subject) -> tuple[Check, ...]:
@@ -75,7 +78,7 @@ def id_checks(subject: Subject) -> tuple[Check, ...]:
     """Return whether a column, a source or an instrument's identity alone tells instruments apart."""
     config = subject.config
     return (
-        *column_checks(subject.dataset, subject.prepared, seed=config.seed),
+        *column_checks(subject.prepared, origins_of(config, subject.dataset.features.specs), seed=config.seed),
         scan_check(config.plugins),
         probe_check(subject.prepared, config.primary_horizon),
     )
@@ -88,8 +91,7 @@ def label_checks(subject: Subject) -> tuple[Check, ...]:
     """
     config, prepared = subject.config, subject.prepared
     horizon = config.primary_horizon
-    fold = [fold for fold in prepared.folds[horizon] if fold.role == "select"][-1]
-    train, valid, _ = views(prepared.table, prepared.labels[horizon], fold, horizon)
+    train, valid = last_selection(prepared, horizon)
     order = np.argsort(valid.ts, kind="stable")
     dates, starts, rows = np.unique(valid.ts[order], return_index=True, return_counts=True)
 
@@ -98,15 +100,15 @@ def label_checks(subject: Subject) -> tuple[Check, ...]:
         means: np.ndarray = np.add.reduceat(gross, starts, axis=0) / rows[:, None]
         return means
 
-    parts = (train.features, train.labels.value, valid.features, valid.labels.value)
+    learned = LabelledRows(train.features, train.labels.value, valid.features, valid.labels.value)
     score = per_date if len(dates) < len(valid) else None
     bars = np.unique(valid.table.ts)
     held = np.median(np.searchsorted(bars, valid.labels.end_ns) - np.searchsorted(bars, valid.ts))
     periods = years_bars(config, subject.dataset.panel) / max(float(held), 1.0)
     terms: dict[str, Any] = {"seed": config.seed, "periods_per_year": periods}
     return (
-        shuffled_label_sentinel(*parts, score=score, **terms),
-        shuffled_label_drop(*parts, score=score, **terms),
+        shuffled_label_sentinel(learned, score=score, **terms),
+        shuffled_label_drop(learned, score=score, **terms),
     )
 
 

@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from karat._words import counted
 from karat.core import InputError, LeakageError, content_hash, file_digests, iso
 from karat.data import Forecast, Valid
 from karat.evidence.calibration import Calibrator, Diagnosis, Pairs, QuantileCalibrator, pair, pool
@@ -110,7 +111,7 @@ def walk_forward(spec: MapsConfig, pairs: Pairs, forecast: Forecast, regime: Nam
         InputError: rows of `pairs` that the forecast does not have.
     """
     if len(pairs) != len(forecast.ts):
-        raise InputError("pairs", f"{len(pairs)} rows", allowed=f"{len(forecast.ts)}: those of the forecast")
+        raise InputError("pairs", counted(len(pairs), "row"), allowed=f"{len(forecast.ts)}: those of the forecast")
     quantiles, probabilities = forecast.quantiles.copy(order="K"), forecast.probabilities.copy(order="K")
     for block in np.array_split(np.unique(forecast.known_at), BLOCKS):
         if not len(block):

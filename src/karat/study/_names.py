@@ -12,10 +12,11 @@ from typing import Any
 
 from karat.core import ConfigError, InputError
 from karat.data import open_source
-from karat.features import FEATURES, TIERS
+from karat.features import FEATURES, TIERS, check_regimes
 from karat.models import create
 from karat.study._config import StudyConfig
-from karat.study._plugins import WALK_FORWARD, plugged_features, plugged_splitter, split_plugins
+from karat.study._plugins import WALK_FORWARD, model_plugins, plugged_features, plugged_splitter, source_plugins
+from karat.study._regimes import NONE
 
 
 def check_names(config: StudyConfig) -> None:
@@ -25,13 +26,13 @@ def check_names(config: StudyConfig) -> None:
         ConfigError: one line per problem: path, value seen, what is allowed, the nearest valid name.
     """
     try:
-        models, sources = split_plugins(config.plugins)
+        models, sources = model_plugins(config.plugins), source_plugins(config.plugins)
     except InputError as error:
         raise ConfigError(f"study {config.name}", [str(error)]) from None
     problems = [*_source("data", config.data.source, config.data.params, sources)]
     for k, join in enumerate(config.joins):
-        problems += _source(f"joins.{k}", join.source, join.params, sources)
-    problems += [*_features(config), *_splitter(config)]
+        problems += _source(f"joins.{k}", join.source, join.params, sources) if join.source is not None else ()
+    problems += [*_features(config), *_regimes(config), *_splitter(config)]
     for k, model in enumerate(config.models):
         try:
             create(model.name, model.params, seed=config.seed, plugins=models)
@@ -60,10 +61,35 @@ def _features(config: StudyConfig) -> Iterator[str]:
     except InputError as error:
         yield str(error)
         return
-    for k, name in enumerate(config.features):
-        if name.removeprefix("-") not in {*FEATURES, *TIERS} and name not in plugged:
-            allowed = [*TIERS, *sorted({*FEATURES} - {*TIERS}), *sorted(plugged)]
-            yield str(InputError(f"features.{k}", name, allowed=allowed))
+    named = {
+        "features": config.features,
+        **{f"joins.{k}.features": each.features for k, each in enumerate(config.joins)},
+    }
+    for path, names in named.items():
+        picked: set[str] = set()
+        for k, name in enumerate(names):
+            plain = name.removeprefix("-")
+            meant = {*TIERS.get(plain, (plain,))}
+            if plain not in {*FEATURES, *TIERS} and name not in plugged:
+                allowed = [*TIERS, *sorted({*FEATURES} - {*TIERS}), *sorted(plugged)]
+                yield str(InputError(f"{path}.{k}", name, allowed=allowed))
+            elif name.startswith("-") and picked.isdisjoint(meant):
+                why, fix = f"no entry before it selects {plain}", "remove it, or put it after what it takes out"
+                yield str(InputError(f"{path}.{k}", name, why=why, fix=fix))
+            picked = picked - meant if name.startswith("-") else picked | meant
+
+
+def _regimes(config: StudyConfig) -> Iterator[str]:
+    own = config.calibration.by_regime
+    named = {} if own == NONE else {"calibration.by_regime": own}
+    named |= {f"regimes.{k}": name for k, name in enumerate(config.regimes)}
+    for k, join in enumerate(config.joins):
+        named |= {f"joins.{k}.regimes.{place}": name for place, name in enumerate(join.regimes)}
+    for path, name in named.items():
+        try:
+            check_regimes(path, [name])
+        except InputError as error:
+            yield str(error)
 
 
 def _splitter(config: StudyConfig) -> Iterator[str]:

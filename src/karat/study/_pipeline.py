@@ -34,7 +34,6 @@ from karat.study._names import check_names
 from karat.study._plan import Plan, make_plan
 from karat.study._prepare import Dataset, Prepared, assemble, prepare_dataset, require_testable, save_dataset
 from karat.study._publish import publish
-from karat.study._regimes import require_regimes
 from karat.study._result import RunResult
 from karat.study._sturdiness import neighbour_checks, regime_checks
 from karat.study._subject import Running
@@ -79,7 +78,6 @@ def plan_study(config: StudyConfig, workspace: Workspace) -> tuple[Dataset, Prep
     """Return a study's data, folds and plan, and the folder where workers find the data; the ledger is not touched."""
     check_names(config)
     dataset = prepare_dataset(config)
-    require_regimes(dataset.panel, config.calibration.by_regime)
     prepared = assemble(dataset.panel, dataset.features, config.horizons, config.splits)
     folder = save_dataset(dataset, workspace.prepared)
     return dataset, prepared, make_plan(config, dataset.panel, prepared, folder.name), folder

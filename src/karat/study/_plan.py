@@ -18,7 +18,7 @@ from karat.models import BASELINES, create
 from karat.study._cells import Cell, address_of
 from karat.study._config import ModelConfig, StudyConfig
 from karat.study._environment import code_identity
-from karat.study._plugins import split_plugins
+from karat.study._plugins import model_plugins
 from karat.study._prepare import Prepared
 
 PRIMARY_LOSS = "mean pinball over the levels 0.05 to 0.95, averaged per date"
@@ -106,7 +106,7 @@ def _entrants(config: StudyConfig, panel: Panel, plugged: Mapping[str, str]) -> 
     models = [(ModelConfig(name=name), True) for name in BASELINES]
     models += [(model, False) for model in config.models if model.name not in BASELINES or model.params]
     taken: set[str] = set()
-    plugins, _ = split_plugins(config.plugins)
+    plugins = model_plugins(config.plugins)
     for model, baseline in models:
         stochastic = create(model.name, model.params, seed=config.seed, plugins=plugins).stochastic
         seeds = tuple(config.seed + k for k in range(config.seeds)) if stochastic else (config.seed,)

@@ -4,7 +4,7 @@
 |---|---|---|
 | `karat.model` | a `Forecaster` class | `models` |
 | `karat.source` | a `Source` class | `data.source`, `joins` |
-| `karat.feature` | a `FeatureSpec` | `features` |
+| `karat.feature` | a `FeatureSpec` | `features`, `joins` |
 | `karat.splitter` | a `Splitter` class without arguments | `splits.splitter` |
 """
 
@@ -14,7 +14,7 @@ import importlib.metadata
 from collections.abc import Sequence
 
 from karat.core import InputError
-from karat.features import FEATURES, TIERS, FeatureSpec, Selection
+from karat.features import FEATURES, TIERS, FeatureSpec
 from karat.labels import Splitter
 
 MODEL_GROUP = "karat.model"
@@ -25,22 +25,22 @@ GROUPS = (MODEL_GROUP, SOURCE_GROUP, FEATURE_GROUP, SPLITTER_GROUP)
 WALK_FORWARD = "walk_forward"
 
 
-def split_plugins(plugins: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return (model plug-ins, source plug-ins) of the names a study lists.
+def model_plugins(plugins: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that offer a forecaster.
 
     Raises:
         InputError: a name that no installed package offers.
     """
-    if not plugins:
-        return (), ()  # reading the metadata of every installed package takes 25 ms
-    found = {group: {point.name for point in importlib.metadata.entry_points(group=group)} for group in GROUPS}
-    for name in plugins:
-        if not any(name in names for names in found.values()):
-            offered = sorted(set().union(*found.values()))
-            fix = None if offered else "install the package that offers it; nothing is offered here"
-            raise InputError("plugins", name, why="no installed package offers it", allowed=offered or None, fix=fix)
-    models, sources = found[MODEL_GROUP], found[SOURCE_GROUP]
-    return tuple(name for name in plugins if name in models), tuple(name for name in plugins if name in sources)
+    return _offering(MODEL_GROUP, plugins)
+
+
+def source_plugins(plugins: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that offer a source.
+
+    Raises:
+        InputError: a name that no installed package offers.
+    """
+    return _offering(SOURCE_GROUP, plugins)
 
 
 def plugged_features(plugins: Sequence[str]) -> dict[str, FeatureSpec]:
@@ -64,12 +64,6 @@ def plugged_features(plugins: Sequence[str]) -> dict[str, FeatureSpec]:
     return found
 
 
-def selection_of(features: Sequence[str], plugins: Sequence[str]) -> Selection:
-    """Return the features of a study as a selection: names of karat's own, specs of plug-ins."""
-    plugged = plugged_features(plugins)
-    return [plugged.get(name, name) for name in features]
-
-
 def plugged_splitter(name: str) -> Splitter:
     """Return the splitter of a plug-in.
 
@@ -85,3 +79,16 @@ def plugged_splitter(name: str) -> Splitter:
         raise InputError("plugins", name, why=f"it is {kind!r}", allowed="a class with split(ts, start_ns, end_ns)")
     splitter: Splitter = kind()
     return splitter
+
+
+def _offering(group: str, plugins: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that a group of entry points has, of names that some group has."""
+    if not plugins:
+        return ()  # reading the metadata of every installed package takes 25 ms
+    found = {each: {point.name for point in importlib.metadata.entry_points(group=each)} for each in GROUPS}
+    for name in plugins:
+        if not any(name in names for names in found.values()):
+            offered = sorted(set().union(*found.values()))
+            fix = None if offered else "install the package that offers it; nothing is offered here"
+            raise InputError("plugins", name, why="no installed package offers it", allowed=offered or None, fix=fix)
+    return tuple(name for name in plugins if name in found[group])

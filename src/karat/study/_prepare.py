@@ -3,7 +3,7 @@
 Invariants:
 1. Data that failed strict validation never reaches a feature.
 2. What workers read is addressed by content and checked against it; they rebuild the same table, labels and folds.
-3. Panels enter through one function, `load_panel`, joins only as of `known_at`.
+3. Panels enter through one function, `_finest`, joins only as of `known_at`.
 """
 
 from __future__ import annotations
@@ -13,29 +13,34 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from karat._words import counted
 from karat.core import NS_PER_DAY, DataError, InputError, content_hash, iso_date, to_ns
 from karat.data import (
     Panel,
     Provenance,
     QualityReport,
     Table,
-    asof_join,
+    Train,
+    Valid,
     check_quality,
     horizon_bars,
+    is_intraday,
     open_source,
     resample,
 )
 from karat.evidence import require_enough
-from karat.features import FeatureFrame, build, table
-from karat.labels import Fold, LabelFrame, WalkForward, make_labels, usable
+from karat.features import FeatureFrame, Selection, build, table
+from karat.labels import Fold, LabelFrame, WalkForward, make_labels, usable, views
 from karat.study._config import SplitConfig, StudyConfig
-from karat.study._plugins import WALK_FORWARD, plugged_splitter, selection_of, split_plugins
+from karat.study._joins import Beside, context_specs, join_columns, join_contexts
+from karat.study._plugins import WALK_FORWARD, plugged_features, plugged_splitter, source_plugins
+from karat.study._regimes import require_regimes
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,42 +54,71 @@ class Prepared:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """The panel of a study with its checks and features; `finest` is the panel before it was resampled."""
+    """The panel of a study with its checks and features.
+
+    finest: the panel before it was resampled. contexts: what was computed beside it.
+    """
 
     panel: Panel
     quality: QualityReport
     features: FeatureFrame
     finest: Panel
+    contexts: tuple[Beside, ...]
 
 
-def load_panel(config: StudyConfig) -> tuple[Panel, QualityReport]:
-    """Return the study's panel, joined, resampled and cut to its dates, and the quality report of what was loaded.
+def load_finest(config: StudyConfig) -> Panel:
+    """Return the study's panel in the bars that its source has, with joined columns and without contexts.
 
     Raises:
         InputError: no data in the range asked for. DataError: strict validation failed.
     """
-    panel, quality, _ = _load(config)
-    return panel, quality
+    return _between(_finest(config)[0], config)
+
+
+def load_panel(config: StudyConfig) -> Panel:
+    """Return the study's panel: joined, resampled, with contexts and cut to its dates.
+
+    Raises:
+        InputError: no data in the range asked for. DataError: strict validation failed.
+    """
+    return _panel(_finest(config)[0], config)[0]
 
 
 def prepare_dataset(config: StudyConfig) -> Dataset:
-    """Return panel, quality report and features of a study."""
-    panel, quality, finest = _load(config)
-    return Dataset(panel, quality, build(panel, selection_of(config.features, config.plugins)), finest)
+    """Return panel, quality report and features of a study.
+
+    Raises:
+        InputError: as `load_panel` and `build`; a regime that the panel cannot show.
+    """
+    finest, quality = _finest(config)
+    panel, contexts, absent = _panel(finest, config)
+    regimes = {f"regimes.{k}": system for k, system in enumerate(config.regimes)}
+    require_regimes(panel, {**regimes, "calibration.by_regime": config.calibration.by_regime})
+    features = build(panel, selection_of(config))
+    features = replace(features, absent={**features.absent, **absent})
+    return Dataset(panel, quality, features, finest, contexts)
 
 
-def _load(config: StudyConfig) -> tuple[Panel, QualityReport, Panel]:
+def selection_of(config: StudyConfig) -> Selection:
+    """Return a study's features as a selection: names of karat's own, specs of plug-ins and of contexts."""
+    plugged = plugged_features(config.plugins)
+    return [*(plugged.get(name, name) for name in config.features), *context_specs(config)]
+
+
+def _finest(config: StudyConfig) -> tuple[Panel, QualityReport]:
+    """Return the panel as loaded, with joined columns, and the quality report of what was loaded."""
     data = config.data
-    _, plugins = split_plugins(config.plugins)
-    panel = open_source(data.source, data.params, plugins=plugins).load()
+    panel = open_source(data.source, data.params, plugins=source_plugins(config.plugins)).load()
     quality = check_quality(panel, strict=data.validation == "strict")
-    for join in config.joins:
-        other = open_source(join.source, join.params, plugins=plugins).load()
-        panel = asof_join(panel, _renamed(other, join.column, join.name), columns=[join.name])
-    finest = panel
-    if data.bars != "1d":
-        panel = resample(panel, data.bars)
-    return _between(panel, config), quality, finest
+    return join_columns(panel, config), quality
+
+
+def _panel(finest: Panel, config: StudyConfig) -> tuple[Panel, tuple[Beside, ...], dict[str, str]]:
+    """Return the panel in the study's bars and dates, its contexts, and why columns of them are absent."""
+    bars = config.data.bars
+    panel = resample(finest, bars) if bars != "1d" or is_intraday(finest) else finest
+    panel, contexts, absent = join_contexts(panel, finest, config)
+    return _between(panel, config), contexts, absent
 
 
 def save_dataset(dataset: Dataset, folder: Path) -> Path:
@@ -143,6 +177,13 @@ def load_prepared(folder: str, horizons: tuple[str, ...], splits: SplitConfig) -
     return assemble(panel, FeatureFrame(features, (), {}), horizons, splits)
 
 
+def last_selection(prepared: Prepared, horizon: str) -> tuple[Train, Valid]:
+    """Return the views of a horizon's last selection fold."""
+    fold = [fold for fold in prepared.folds[horizon] if fold.role == "select"][-1]
+    train, valid, _ = views(prepared.table, prepared.labels[horizon], fold, horizon)
+    return train, valid
+
+
 def require_testable(prepared: Prepared, horizon: str) -> None:
     """Refuse a study whose primary horizon cannot be tested, before anything is fitted or `Test` is opened.
 
@@ -192,18 +233,11 @@ def _distinct(folds: list[Fold], splits: SplitConfig) -> list[Fold]:
         for second, others in tests[k + 1 :]:
             shared = len(np.intersect1d(rows, others))
             if shared:
-                why = f"its test folds {first} and {second} share {shared} rows"
+                why = f"its test folds {first} and {second} share {counted(shared, 'row')}"
                 raise InputError(
                     "splits.splitter", splits.splitter, why=why, allowed="folds that test a row at most once"
                 )
     return folds
-
-
-def _renamed(panel: Panel, column: str, name: str) -> Panel:
-    if column not in panel.values:
-        raise InputError("joins.column", column, allowed=list(panel.values))
-    frame = panel.frame.select("ts", "known_at", "instrument", pl.col(column).alias(name))
-    return Panel(frame, panel.calendar, panel.provenance, panel.notes)
 
 
 def _between(panel: Panel, config: StudyConfig) -> Panel:

@@ -1,80 +1,122 @@
-"""Regimes of the market by day, each known before the day: terciles of volatility, and levels of the VIX.
+"""Regimes of the market by day, each known before the day, by any system that follows its own past.
 
 | symbol | meaning |
 |---|---|
-| r_t | close-to-close return of bar t, the mean over instruments |
-| v_t | standard deviation of r over the 20 bars that end with bar t - 1 |
+| r_t | simple close-to-close return of bar t, the mean over instruments |
+| p_t | close of the market: the product of 1 + r up to t |
+| h_t, l_t | high and low of the market: p_t times the mean of high, or low, over close |
+| q_t | volume of the market: value traded over p_t, so that p q is the value traded |
 
 Invariants:
-1. The regime of a bar depends on bars before it and on nothing else; changing that bar or a later one changes nothing.
-2. The terciles of v_t are those of v_20 .. v_t; before 250 of them exist the regime has no name.
+1. The regime of a bar is the label of the bar before it; changing that bar or a later one changes nothing.
+2. Of one instrument it is the instrument's own label. Of several there is one market for all: p, h, l, q, and the mean
+   of any other column.
+3. A bar has no regime where the rows before it were not all known when its first one was.
+4. A system that is fitted once, on `Train`, is not offered: calibration and gate 3 look at days that it was fitted on.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from typing import Final, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from karat.core import InputError
-from karat.data import Panel
-from karat.features import VIX_REGIME_EDGES
+from karat.data import KEYS, OHLCV, Panel
+from karat.features import held_by
+from karat.features.regimes import label, spec_of
 
-Kind = Literal["volatility", "vix"]
-VOLATILITY: Final = ("calm", "middling", "turbulent")
-VIX: Final = ("below 15", "15 to 20", "20 to 30", "30 and above")
+NONE: Final = "none"
 UNNAMED: Final = ""
-_WINDOW: Final = 20
-_LEAST: Final = 250
+VOLATILITY: Final = "volatility"
+VIX: Final = "vix"
+BANDS: Final[Mapping[str, tuple[float, ...]]] = {VOLATILITY: (1 / 3, 2 / 3)}
+"""Quantiles that a study takes in place of a system's own.
+
+Terciles, since the most turbulent tenth of two years of `Valid` is about 100 days: a map needs 150, a shift 225.
+"""
+_MARKET: Final = "MARKET"
 
 
-def regimes_at(panel: Panel, ts: NDArray[np.int64], kind: Kind) -> NDArray[np.str_]:
-    """Return (n,) the regime of each bar `ts`, as it was known the day before; empty where there is none.
+@dataclass(frozen=True, eq=False)
+class RegimeDays:
+    """The regime of every bar.
+
+    states: names by code. ts (n,): UTC ns, ascending. names (n,): empty where there is none.
+    """
+
+    states: tuple[str, ...]
+    ts: NDArray[np.int64]
+    names: NDArray[np.str_]
+
+    def at(self, ts: NDArray[np.int64]) -> NDArray[np.str_]:
+        """Return (n,) the regime of each bar `ts`, bars of the panel."""
+        return self.names[np.searchsorted(self.ts, ts)]
+
+
+def regime_days(panel: Panel, system: str, *, seed: int) -> RegimeDays:
+    """Return the regimes of a panel's bars by one system, each as it was known the bar before.
+
+    seed: of whatever is random in a fit.
 
     Raises:
-        InputError: `vix` without a panel column of that name.
+        InputError: an unknown system, or a column that it reads and the panel lacks.
     """
-    require_regimes(panel, kind)
-    stamps, names = _by_volatility(panel) if kind == "volatility" else _by_vix(panel)
-    return names[np.searchsorted(stamps, ts)]
+    require_regimes(panel, {"regime": system})
+    market = panel if len(panel.instruments) == 1 else _market(panel)
+    found = label(market, system, seed=seed, bands=BANDS.get(system)).frame
+    first = panel.frame.group_by("ts").agg(pl.col("known_at").min().alias("first")).sort("ts")["first"]
+    known = (found["known_at"].cum_max().shift(1) <= first).fill_null(False).to_numpy()
+    names = found["name"].shift(1).fill_null(UNNAMED).to_numpy().astype(np.str_)
+    return RegimeDays(spec_of(system).states, found["ts"].to_numpy(), np.where(known, names, UNNAMED))
 
 
-def require_regimes(panel: Panel, kind: Kind | Literal["none"]) -> None:
-    """Refuse regimes that the panel cannot show.
+def require_regimes(panel: Panel, named: Mapping[str, str]) -> None:
+    """Refuse systems that the panel cannot show; `none` asks for nothing.
+
+    named: where a system is named, such as regimes.0, to its name.
 
     Raises:
-        InputError: `vix` without a panel column of that name.
+        InputError: an unknown system, or a column that it reads and the panel lacks.
     """
-    if kind == "vix" and "vix" not in panel.values:
-        fix = "join it: joins: [{source: bundled, params: {dataset: vix}, column: vix, name: vix}]"
-        raise InputError("vix", "no such column", allowed=list(panel.values), fix=fix)
+    for field, system in named.items():
+        missing = () if system == NONE else missing_columns(panel, system)
+        if missing:
+            fix = held_by(missing) or f"choose data that have {', '.join(missing)}"
+            why = f"it reads {', '.join(missing)}; the panel has {', '.join(panel.values)}"
+            raise InputError(field, system, why=why, fix=fix)
 
 
-def names_of(kind: Kind) -> tuple[str, ...]:
-    """Return the regimes of a kind, from quiet to wild."""
-    return VOLATILITY if kind == "volatility" else VIX
+def missing_columns(panel: Panel, system: str) -> tuple[str, ...]:
+    """Return the columns that a system reads and the panel lacks."""
+    return tuple(name for name in spec_of(system).measure.columns if name not in panel.values)
 
 
-def _by_volatility(panel: Panel) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
-    change = (pl.col("close") / pl.col("close").shift(1).over("instrument") - 1.0).alias("change")
-    daily = panel.frame.select("ts", change).group_by("ts").agg(pl.col("change").drop_nans().mean()).sort("ts")
-    spread = daily["change"].rolling_std(_WINDOW, min_samples=_WINDOW).shift(1).to_numpy()
-    names, known = [], list[float]()
-    for value in spread.tolist():
-        name = UNNAMED
-        if value is not None and np.isfinite(value):
-            insort(known, value)
-            if len(known) >= _LEAST:
-                name = VOLATILITY[min(2, 3 * bisect_left(known, value) // len(known))]
-        names.append(name)
-    return daily["ts"].to_numpy(), np.array(names, dtype=np.str_)
+def _market(panel: Panel) -> Panel:
+    """Return one series for all instruments; a row is known when the last instrument's is."""
+    close, there = pl.col("close"), set(panel.values)
+    own = {"close": close / close.shift(1).over("instrument") - 1.0, "volume": close * pl.col("volume")}
+    own |= {name: pl.col(name) / close for name in ("high", "low")}
+    own |= {name: pl.col(name) for name in there - {*OHLCV}}
+    kept = [name for name in panel.values if name in own and (name not in OHLCV or "close" in there)]
+    rows = panel.frame.select(*KEYS, *(own[name].fill_nan(None).alias(name) for name in kept))
+    means = [pl.col(name).sum() if name == "volume" else pl.col(name).mean() for name in kept]
+    daily = rows.group_by("ts", maintain_order=True).agg(pl.col("known_at").max(), *means).sort("ts")
+    frame = daily.with_columns(_levels(kept)).select(
+        "ts", "known_at", pl.lit(_MARKET).alias("instrument"), *(pl.col(name).fill_null(np.nan) for name in kept)
+    )
+    return Panel(frame, panel.calendar, panel.provenance, panel.notes)
 
 
-def _by_vix(panel: Panel) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
-    daily = panel.frame.group_by("ts").agg(pl.col("vix").mean()).sort("ts")
-    level = daily["vix"].shift(1).fill_null(np.nan).to_numpy()
-    found = np.array(VIX, dtype=np.str_)[np.searchsorted(VIX_REGIME_EDGES, np.nan_to_num(level), side="right")]
-    return daily["ts"].to_numpy(), np.where(np.isfinite(level), found, UNNAMED)
+def _levels(columns: Sequence[str]) -> list[pl.Expr]:
+    """Return prices and volume of the market from its daily return, shape and value traded."""
+    change, first = pl.col("close"), pl.int_range(pl.len()) == 0
+    level = (1.0 + change.fill_null(0.0)).cum_prod()
+    price = pl.when(change.is_not_null() | first).then(level)  # a bar without a return has no price: it is skipped
+    found = {"close": price, "high": pl.col("high") * price, "low": pl.col("low") * price}
+    found |= {"volume": pl.col("volume") / price}
+    return [expression.alias(name) for name, expression in found.items() if name in columns]

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from karat._words import counted
 from karat.core import DataError, Ledger, content_hash, file_digests
 from karat.study._cells import is_finished, read_forecast
-from karat.study._config import StudyConfig
 from karat.study._context import Progress
 from karat.study._entries import published_hashes
 from karat.study._forward import standing
@@ -144,8 +144,8 @@ def _cell_intact(workspace: Workspace, address: str, digest: str) -> bool:
 
 def _sources(result: RunResult, _workspace: Workspace, _progress: Progress) -> Iterator[Comparison]:
     """Yield how data, plug-ins and code compare; of the code, versions are only reported."""
-    config, recorded = _config(result), result.manifest["data"]
-    panel, _ = load_panel(config)
+    config, recorded = result.study, result.manifest["data"]
+    panel = load_panel(config)
     yield _row("data", recorded["content_hash"], panel.content_hash)
     facts = provenance_facts(panel.provenance)
     yield _row("data provenance", content_hash(recorded["provenance"]), content_hash(facts))
@@ -173,20 +173,16 @@ def _again(result: RunResult, workspace: Workspace, progress: Progress) -> Itera
             if trial.series is not None:
                 shutil.copy(workspace.series / trial.series, place.series / trial.series)
         command = f"karat reproduce {result.run_id}"
-        fresh = run_study(_config(result), place, progress=progress, resume=command, history=history).manifest
+        fresh = run_study(result.study, place, progress=progress, resume=command, history=history).manifest
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     was, now = list(manifest["cells"].values()), list(fresh["cells"].values())
-    yield _row(f"{len(was)} forecasts", content_hash(was), content_hash(now))
+    yield _row(counted(len(was), "forecast"), content_hash(was), content_hash(now))
     for name, digest in manifest["results"].items():
         yield _row(f"results/{name}", digest, fresh["results"].get(name, "absent"))
     for name, digest in manifest.get("maps", {}).items():
         yield _row(f"{MAPS}/{name}", digest, fresh["maps"].get(name, "absent"))
     yield _row("verdict", content_hash(manifest["verdict"]), content_hash(fresh["verdict"]))
-
-
-def _config(result: RunResult) -> StudyConfig:
-    return StudyConfig.parse(result.config, source=str(result.folder / "run.json"))
 
 
 def _row(what: str, recorded: str, found: str) -> Comparison:

@@ -15,7 +15,9 @@ import polars as pl
 
 from karat.core import DataError, InputError
 from karat.evidence import Forward
+from karat.study._config import StudyConfig, recorded_study
 from karat.study._stored import stored_frame
+from karat.study._written import make_anew, written_by
 
 FORWARD = "forward.json"
 """File of a run that says where its frozen selection stands after its forward days."""
@@ -43,10 +45,13 @@ class RunResult:
         try:
             values: Mapping[str, Any] = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
-            raise DataError("run.json", "readable JSON", rows=[str(error)], fix="run the study again") from None
+            raise DataError("run.json", "readable JSON", seen=str(error), fix="run the study again") from None
         missing = [name for name in _SECTIONS if name not in values]
         if missing:
-            raise DataError("run.json", "every section is there", rows=missing, fix="run the study again")
+            seen = f"a run of {written_by(values)}"
+            raise DataError(
+                "run.json", "every section is there", rows=missing, seen=seen, fix=make_anew(self.folder, values)
+            )
         return values
 
     @property
@@ -74,7 +79,7 @@ class RunResult:
             return Forward(**{field.name: values[field.name] for field in dataclasses.fields(Forward)})
         except (ValueError, KeyError, TypeError) as error:
             fix = f"write it again: karat forward {self.run_id}"
-            raise DataError(FORWARD, "as it was written", rows=[str(error)], fix=fix) from None
+            raise DataError(FORWARD, "as it was written", seen=str(error), fix=fix) from None
 
     @property
     def report(self) -> Path:
@@ -86,6 +91,15 @@ class RunResult:
         """The resolved configuration."""
         values: Mapping[str, Any] = self.manifest["config"]
         return values
+
+    @property
+    def study(self) -> StudyConfig:
+        """The study as a record, to be run again.
+
+        Raises:
+            ConfigError: a configuration of another version.
+        """
+        return StudyConfig.parse(recorded_study(self.manifest), source=str(self.folder / "run.json"))
 
     @property
     def metrics(self) -> pl.DataFrame:

@@ -35,8 +35,8 @@ def run(
     Raises:
         ConfigError, InputError, DataError: what is wrong, what is allowed, and the fix.
     """
-    place = Workspace.at(workspace)
     config = _parsed(study)
+    place = Workspace.at(workspace)
     config = config.model_copy(
         update={
             "data": _kept(config.data, place),
@@ -54,6 +54,10 @@ def run(
 def _parsed(study: str | Path | Mapping[str, Any] | StudyConfig) -> StudyConfig:
     if isinstance(study, StudyConfig):
         return study
+    if not isinstance(study, str | Path | Mapping):
+        allowed = "a study file, a mapping or a StudyConfig"
+        fix = "a table stands in a mapping: {'data': {'source': 'frame', 'params': {'frame': ...}}}"
+        raise InputError("study", type(study).__name__, allowed=allowed, fix=fix)
     return StudyConfig.parse(study, source="study") if isinstance(study, Mapping) else read_study(study)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from karat._words import counted
 from karat.core import InputError
 from karat.data import INNER, LEVELS, MEDIAN, Forecast, Panel
 from karat.evidence import brier_classes, clark_west, log_loss_classes, pinball
@@ -108,7 +109,7 @@ def score(name: str, forecast: Forecast, labels: pl.DataFrame, venue: Venue) -> 
     values = keys.join(labels, on=["ts", "instrument"], how="left", maintain_order="left")["value"].to_numpy()
     if np.isnan(values).any():
         raise InputError(
-            "labels", f"{int(np.isnan(values).sum())} forecasts without a label", fix="score labelled rows"
+            "labels", f"{counted(int(np.isnan(values).sum()), 'forecast')} without a label", fix="score labelled rows"
         )
     inner = pinball(values, forecast.quantiles[:, INNER], LEVELS[INNER])
     classes = classify(values)

@@ -29,12 +29,17 @@ from karat.report import (
 from karat.study._result import RunResult
 from karat.study._story_calibration import calibration, figures, maps
 from karat.study._story_money import attributed, costs, equity, periods, risk, windows
+from karat.study._written import require_written
 
 _FAN_LENGTH = 120
 
 
 def write_report(folder: Path) -> tuple[Path, Path]:
-    """Write report.html and report.md of a run folder; return their paths."""
+    """Write report.html and report.md of a run folder; return their paths.
+
+    Raises:
+        DataError: a folder that lacks what a report shows, or shows a verdict without its trials.
+    """
     return write(make_story(RunResult(folder)), folder)
 
 
@@ -55,8 +60,9 @@ def make_story(result: RunResult) -> Story:
     """Return everything the report shows.
 
     Raises:
-        DataError: run.json no longer holds the trials that the verdict counted.
+        DataError: the folder lacks something, or run.json the trials that the verdict counted.
     """
+    require_written(result)
     _require_trials(result.manifest)
     manifest, record = result.manifest, result.manifest.get("record", {})
     config, selection = manifest["config"], manifest["selection"]

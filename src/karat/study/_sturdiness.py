@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from karat._words import counted
 from karat.data import horizon_bars
 from karat.evidence import PRINTED, Check
 from karat.kernels import sharpe
@@ -22,8 +23,8 @@ from karat.portfolio import PolicySpec
 from karat.study._context import Run
 from karat.study._judge import Summary, Tests
 from karat.study._plan import Entrant
-from karat.study._plugins import split_plugins
-from karat.study._regimes import Kind, names_of, regimes_at
+from karat.study._plugins import model_plugins
+from karat.study._regimes import NONE, VIX, VOLATILITY, missing_columns
 from karat.study._score import Venue, trade
 
 STEP: Final = 1.25
@@ -56,8 +57,9 @@ def neighbour_checks(run: Run, tests: Tests) -> tuple[Check, ...]:
 
 def regime_checks(run: Run, tests: Tests) -> tuple[Check, ...]:
     """Return the net Sharpe of the selected model in each regime, with its skill there in the note."""
-    kinds: tuple[Kind, ...] = ("volatility", "vix") if "vix" in run.dataset.panel.values else ("volatility",)
-    return tuple(check for kind in kinds for check in _by_regime(run, tests, kind))
+    own = [VOLATILITY] if missing_columns(run.dataset.panel, VIX) else [VOLATILITY, VIX]
+    asked = [name for name in (run.config.calibration.by_regime, *run.config.regimes) if name != NONE]
+    return tuple(check for system in dict.fromkeys([*own, *asked]) for check in _by_regime(run, tests, system))
 
 
 def adjacent(selected: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -97,7 +99,7 @@ def _candidates(run: Run, tests: Tests) -> dict[str, float]:
 
 
 def _params(run: Run, entrant: Entrant) -> Mapping[str, Any]:
-    plugins, _ = split_plugins(run.config.plugins)
+    plugins = model_plugins(run.config.plugins)
     return create(entrant.config.name, entrant.config.params, seed=run.config.seed, plugins=plugins).get_params()
 
 
@@ -126,16 +128,16 @@ def _steps(policy: PolicySpec) -> Iterator[tuple[str, float]]:
     yield "cap", policy.cap * STEP
 
 
-def _by_regime(run: Run, tests: Tests, kind: Kind) -> Iterator[Check]:
+def _by_regime(run: Run, tests: Tests, system: str) -> Iterator[Check]:
     chosen, primary = tests.chosen, run.config.primary_horizon
     own = next(item for item in tests.summaries if (item.entrant.title, item.horizon) == (chosen.name, primary))
-    regime = regimes_at(run.dataset.panel, chosen.dates, kind)
-    for name in names_of(kind):
+    found = run.regime_days(system)
+    regime = found.at(chosen.dates)
+    for name in found.states:
         days = regime == name
         worth = sharpe(chosen.net[days], periods_per_year=run.bars_per_year) if days.sum() > 1 else np.nan
-        label = "volatility " + name if kind == "volatility" else "VIX " + name
-        note = f"{int(days.sum())} days; {_skill(own.skill[days], horizon_bars(primary))}"
-        yield Check(f"net Sharpe, {label}", float(worth) if np.isfinite(worth) else None, PRINTED, None, note)
+        note = f"{counted(int(days.sum()), 'day')}; {_skill(own.skill[days], horizon_bars(primary))}"
+        yield Check(f"net Sharpe, {system} {name}", float(worth) if np.isfinite(worth) else None, PRINTED, None, note)
 
 
 def _skill(terms: np.ndarray, overlap: int) -> str:

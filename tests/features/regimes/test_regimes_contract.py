@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import cffi
 import numpy as np
 import polars as pl
 import pytest
@@ -16,13 +17,21 @@ from regimes_factory import PROVENANCE, bars, panel
 from karat.core import NS_PER_DAY, DataError, InputError
 from karat.data import Panel
 from karat.features import check_future
+from karat.features._spec import Floats
 from karat.features.regimes import REGIMES, Refits, RegimeModel, as_train, label, make_regime
 from karat.features.regimes._hidden import HiddenStates
-from karat.features.regimes._labeller import Floats, Ints, State
+from karat.features.regimes._labeller import Ints, State
+from karat.features.regimes._neural import NeuralStates
 from karat.kernels import smooth_states
 
 N, TRAIN = 1000, 850
 SHORT = Refits(first=700, every=120)
+
+
+@pytest.fixture(autouse=True)
+def _short_histories(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What these tests ask does not depend on how much was learned: short panels keep them quick."""
+    monkeypatch.setattr(NeuralStates, "least", 300)
 
 
 def fresh(name: str) -> RegimeModel:
@@ -36,10 +45,12 @@ def fitted(name: str, made_of: Panel) -> RegimeModel:
 
 
 def models(name: str, made_of: Panel) -> Iterator[RegimeModel]:
-    """Both ways to have parameters: from `Train`, and from the series' own past."""
+    """Both ways to have parameters: from `Train`, and from the series' own past; of bands with memory too."""
     yield fitted(name, made_of)
     if REGIMES[name].refits:
         yield fresh(name)
+    if REGIMES[name].bands:
+        yield make_regime(name, refits=SHORT, bands=[(level - 0.05, level + 0.05) for level in REGIMES[name].bands])
 
 
 def stepped(model: RegimeModel, frame: pl.DataFrame) -> tuple[list[int], list[float]]:
@@ -80,6 +91,37 @@ def test_2_online_equals_batch(name: str) -> None:
         online, chances = stepped(model, made_of.frame)
         assert online == codes.tolist()
         np.testing.assert_allclose(chances, probabilities, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("name", list(REGIMES))
+def test_2_online_equals_batch_after_five_thousand_bars_and_a_restart(name: str) -> None:
+    """With the refits that the system has by itself; the neural one learns from the first bars."""
+    made_of, n = panel(5_200), 5_200
+    model = make_regime(name)
+    if not REGIMES[name].follows_past:
+        model.fit(as_train(made_of, int(made_of.frame["ts"][TRAIN - 1])))
+    codes, probabilities = model.filter(made_of)
+    model.reset()
+    first, early = stepped(model, made_of.frame[: n // 2])
+    again = make_regime(name).load(model.save())
+    second, late = stepped(again, made_of.frame[n // 2 :])
+    assert first + second == codes.tolist()
+    np.testing.assert_allclose(early + late, probabilities, rtol=1e-12, atol=0)
+    assert len(set(codes[5_000:].tolist())) >= 2 or np.nanstd(probabilities[5_000:]) > 0
+
+
+@pytest.mark.req("REG-05")
+@pytest.mark.parametrize("name", list(REGIMES))
+def test_a_step_parses_no_type_of_a_call_again(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes longer than all the rest of a step."""
+    model, frame = fitted(name, panel(N)), panel(N).frame[TRAIN:]
+    stepped(model, frame[:40])  # beyond the warm-up: each kernel was called once
+
+    def parser() -> None:
+        raise AssertionError("a step made another parser of C")
+
+    monkeypatch.setattr(cffi, "FFI", parser)
+    stepped(model, frame[40:])
 
 
 @pytest.mark.parametrize("name", list(REGIMES))
@@ -226,7 +268,9 @@ def test_bands_of_the_whole_sample_are_caught() -> None:
 
 def test_bytes_of_another_regime_or_none_are_refused() -> None:
     saved = fitted("volatility", panel(N)).save()
-    with pytest.raises(DataError, match="rule 'saved for liquidity' is broken at karat.regime.1: volatility"):
+    with pytest.raises(
+        DataError, match="got 'volatility'; rule 'saved for liquidity' is broken; load it into make_regime"
+    ):
         make_regime("liquidity").load(saved)
     with pytest.raises(DataError, match=r"bytes that save\(\) wrote"):
         make_regime("volatility").load(saved[:40])
@@ -242,6 +286,9 @@ def test_misuse_is_named() -> None:
         make_regime("hidden", bands=(0.5,))
     with pytest.raises(InputError, match="strictly ascending numbers between 0 and 1"):
         make_regime("volatility", bands=(0.9, 0.5))
+    for wrong in ((0.5, (0.9, 0.8)), ((0.4, 0.6), (0.6, 0.8)), ((0.4, 0.5, 0.6), 0.9), (0.5, (0.9, 1.0))):
+        with pytest.raises(InputError, match="bands: got .* or pairs of them for edges with memory"):
+            make_regime("volatility", bands=wrong)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="bands: got .* 2 of them, for calm, elevated, turbulent"):
         make_regime("volatility", bands=(0.5,))
     with pytest.raises(InputError, match="refits: got"):
@@ -255,7 +302,13 @@ def test_misuse_is_named() -> None:
     model.step(NS_PER_DAY, {"vix": 12.0})
     with pytest.raises(InputError, match=f"ts: got {NS_PER_DAY}; rows come in the order of time"):
         model.step(NS_PER_DAY, {"vix": 12.0})
-    with pytest.raises(InputError, match="rows: got .* too few to fit regimes on"):
+    with pytest.raises(
+        InputError,
+        match="rows: got 40; too few with a measure to fit regimes on; allowed: 120 or more; .* a longer history",
+    ):
         make_regime("hidden").fit(as_train(panel(60), 10**19))
-    with pytest.raises(InputError, match="until_ns: got 5"):
+    with pytest.raises(
+        InputError,
+        match="until_ns: got .1970-01-01T00:00:00.*Z.; nothing of .* was known by then; allowed: an instant from",
+    ):
         as_train(made_of, 5)

@@ -13,7 +13,8 @@ from karat.core import NS_PER_DAY, InputError
 from karat.data import Panel, load
 from karat.data._sqlite_regimes import volatility_regimes
 from karat.features import VIX_REGIME_CODES, build
-from karat.features.regimes import REGIMES, STRESSED, as_train, label, make_regime, with_market
+from karat.features.regimes import REGIMES, STRESSED, as_train, describe, label, make_regime, with_market
+from karat.features.regimes._bands import Bands
 from karat.features.regimes._hidden import NAMES, HiddenStates, named_order
 
 
@@ -30,6 +31,39 @@ def test_other_bands_move_the_cuts() -> None:
     for bands in ((0.5, 0.9), (0.2, 0.4)):
         share = np.bincount(states(made_of, "volatility", bands=bands, **given)[inside], minlength=3) / 580
         np.testing.assert_allclose(np.cumsum(share)[:2], bands, atol=0.005)
+
+
+@pytest.mark.req("REG-01")
+def test_an_edge_with_memory_is_passed_at_its_far_quantile_by_hand() -> None:
+    past = np.arange(101.0)[:, None]  # the quantile q of it is 100 q
+    bands = Bands(("low", "middle", "high"), [(0.3, 0.5), 0.8])
+    bands.fit(past)
+    x = np.array([45.0, 50.0, 50.1, 31.0, 30.0, 49.0, 81.0, 80.0, 40.0, 20.0])[:, None]
+    wanted = [1, 1, 1, 1, 0, 0, 2, 1, 1, 0]  # the first row is above the middle of the pair, 40
+    assert bands.scan(x)[0].tolist() == wanted
+    bands.reset()
+    assert [int(bands.scan(x[k : k + 1])[0][0]) for k in range(4)] == wanted[:4]
+    bands.refit(past)
+    again = Bands(bands.names, [0.5, 0.9])
+    again.restore(bands.state())
+    assert again.scan(np.array([[31.0]]))[0].tolist() == [1], "what was saved goes on"
+    assert bands.scan(np.array([[31.0]]))[0].tolist() == [1], "a refit keeps the label"
+    bands.reset()
+    assert bands.scan(np.array([[31.0]]))[0].tolist() == [0]
+
+
+@pytest.mark.req("REG-06")
+@pytest.mark.parametrize(("name", "most"), [("volatility", 0.5), ("liquidity", 0.45)])
+def test_memory_halves_how_often_labels_of_twenty_years_change(name: str, most: float) -> None:
+    """Also printed by `benchmarks/regimes.py --jobs memory`."""
+    made_of = load("bundled", dataset="nasdaq")
+    plain, held = (
+        label(made_of, name, bands=[(level - half, level + half) for level in REGIMES[name].bands])
+        for half in (0.0, 0.05)
+    )
+    assert plain.frame.equals(label(made_of, name).frame), "a pair of one number is that number"
+    assert describe(held).changes < most * describe(plain).changes
+    assert (held.frame["state"] == plain.frame["state"]).mean() > 0.9
 
 
 def test_volatility_labels_equal_those_of_the_operational_store() -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import bdtr
 
+from karat._words import counted
 from karat.core import InputError
 from karat.evidence._binomial import exact_rate
 from karat.evidence._shapes import Floats
@@ -81,7 +82,7 @@ def rolling_coverage(
     """
     _hits(covered, nominal, overlap, level)
     if not overlap <= window <= len(covered):
-        raise InputError("window", window, allowed=f"{overlap} to {len(covered)} rows")
+        raise InputError("window", window, allowed=f"{overlap} to {counted(len(covered), 'row')}")
     sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(covered))])
     counts = np.concatenate([[0.0], np.cumsum(np.isfinite(covered))])
     share = np.full(len(covered), np.nan)

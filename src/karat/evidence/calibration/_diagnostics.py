@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from karat._words import counted
 from karat.evidence._scores import brier_classes
 from karat.evidence._shapes import Ints
 from karat.evidence.calibration._identity import Identity
@@ -47,7 +48,7 @@ def diagnose(kind: type[ClassMap], rows: ClassRows, regime: str) -> tuple[ClassM
     """Return the map to use for these rows, in order of `end_ns`, and why."""
     n = len(rows)
     if n < MIN_ROWS:
-        return Identity(), refused(regime, n, f"{n} rows; {MIN_ROWS} are needed")
+        return Identity(), refused(regime, n, f"{counted(n, 'row')}; {MIN_ROWS} are needed")
     before_cut, after_cut = halves(rows.known_at, rows.end_ns)
     earlier, later = rows.take(before_cut), rows.take(after_cut)
     if len(np.unique(earlier.klass)) < 2:

@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from karat._words import counted
 from karat.core import InputError, iso
 from karat.data import Forecast, Valid
 from karat.evidence._shapes import Floats, Ints
@@ -86,7 +87,8 @@ def pair(valid: Valid, forecast: Forecast, regime: Sequence[str] | NDArray[np.st
         raise InputError("valid", type(valid).__name__, allowed="Valid", why=why)
     same = len(forecast.ts) == len(valid) and bool((forecast.ts == valid.ts).all())
     if not (same and bool((forecast.instrument == valid.instrument).all()) and forecast.horizon == valid.horizon):
-        seen = f"{len(forecast.ts)} forecasts at {forecast.horizon} for {len(valid)} rows at {valid.horizon}"
+        given, rows = counted(len(forecast.ts), "forecast"), counted(len(valid), "row")
+        seen = f"{given} at {forecast.horizon} for {rows} at {valid.horizon}"
         raise InputError("forecast", seen, allowed="one forecast per row of valid, in its order", fix="predict(valid)")
     if not np.isfinite(valid.labels.value).all():
         raise InputError("valid.labels", "NaN or infinite values", allowed="finite returns", fix="drop such rows")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError
 from karat.evidence._shapes import Floats, Ints
 from karat.evidence.calibration._coverage import binomial_band
@@ -44,7 +45,11 @@ def pit_uniform(values: Floats, *, bins: int = 10, overlap: int = 1, level: floa
         raise InputError("bins, overlap", (bins, overlap), allowed="1 or more")
     apart = good[::overlap]
     if len(apart) < 20:
-        raise InputError("values", f"{len(apart)} independent rows", allowed=f"20 or more, {20 * overlap} rows in all")
+        raise InputError(
+            "values",
+            counted(len(apart), "independent row"),
+            allowed=f"20 or more, {counted(20 * overlap, 'row')} in all",
+        )
     from scipy.stats import kstest  # 0.6 s that a study's workers need not pay
 
     test = kstest(apart, "uniform")

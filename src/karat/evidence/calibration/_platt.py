@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 from scipy.special import expit, log_expit, logit
 
+from karat._words import counted
 from karat.evidence._shapes import Floats, Ints
 from karat.evidence.calibration._map import TINY, ClassMap, join, mapped_columns, require_rows
 
@@ -60,7 +61,11 @@ class Platt(ClassMap):
     def problem(self) -> str | None:
         """Return that a slope is negative: the forecast would be turned upside down."""
         falling = sum(slope < 0 for slope in self.slopes)
-        return f"{falling} of {len(self.slopes)} curves fall: ranks would be reversed" if falling else None
+        return (
+            f"{falling} of {counted(len(self.slopes), 'curve')} with a negative slope: ranks would be reversed"
+            if falling
+            else None
+        )
 
 
 def _odds(p: Floats) -> Floats:

@@ -30,10 +30,12 @@ def read_saved(path: Path) -> dict[str, Any]:
     try:
         body = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DataError("calibrator", "the file is JSON", rows=[str(error)], fix=_AGAIN) from None
-    if not isinstance(body, dict) or body.get("format") != FORMAT:
-        raise DataError("calibrator", f"the file has format {FORMAT}", rows=[file.name], fix=_AGAIN)
-    recorded = body.pop("hash", None)
-    if recorded != content_hash(body):
-        raise DataError("calibrator", "the content equals its recorded hash", rows=[file.name], fix=_AGAIN)
-    return body
+        raise DataError("calibrator", "the file is JSON", seen=str(error), rows=[file.name], fix=_AGAIN) from None
+    written = body.get("format") if isinstance(body, dict) else type(body).__name__
+    if written != FORMAT:
+        raise DataError("calibrator", f"the file has format {FORMAT}", seen=written, rows=[file.name], fix=_AGAIN)
+    recorded, found = body.pop("hash", None), content_hash(body)
+    if recorded != found:
+        rule = "the content equals its recorded hash"
+        raise DataError("calibrator", rule, seen=found, rows=[file.name], fix=_AGAIN)
+    return dict(body)

@@ -23,6 +23,7 @@ from typing import Self
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError
 from karat.data import LEVELS, MEDIAN, Forecast
 from karat.evidence._shapes import Floats
@@ -48,7 +49,7 @@ class QuantileShift:
         """
         if len(pairs) < MIN_ROWS:
             raise InputError(
-                "pairs", f"{len(pairs)} rows", allowed=f"{MIN_ROWS} or more", fix="use more folds of Valid"
+                "pairs", counted(len(pairs), "row"), allowed=f"{MIN_ROWS} or more", fix="use more folds of Valid"
             )
         gaps = (pairs.value[:, None] - pairs.quantiles) / _width(pairs.quantiles)[:, None]
         moves = np.array([_move(gaps[:, k], float(level)) for k, level in enumerate(LEVELS)])

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError
 from karat.evidence._shapes import Floats
 
@@ -35,10 +36,10 @@ def require_scales(scales: Floats, loss: Floats, names: Sequence[str]) -> None:
     for name, column in zip(names, scales.T, strict=True):
         distinct = len(np.unique(column))
         if distinct < MIN_SCALES:
-            fix = f"add runs at {MIN_SCALES - distinct} more values of {name}"
+            fix = f"add runs at {counted(MIN_SCALES - distinct, 'more value')} of {name}"
             why = "two or three scales fit any power and prove none"
             raise InputError(
-                f"scales[{name}]", f"{distinct} scale(s)", why=why, allowed=f"{MIN_SCALES} or more", fix=fix
+                f"scales[{name}]", counted(distinct, "scale"), why=why, allowed=f"{MIN_SCALES} or more", fix=fix
             )
         span = float(column.max() / column.min())
         if span < MIN_SPAN:
@@ -47,7 +48,7 @@ def require_scales(scales: Floats, loss: Floats, names: Sequence[str]) -> None:
     _require_apart(scales, names)
     needed = 2 * (2 * scales.shape[1] + 1)
     if len(loss) < needed:
-        raise InputError("loss", f"{len(loss)} runs", allowed=f"{needed} or more: two per parameter")
+        raise InputError("loss", counted(len(loss), "run"), allowed=f"{needed} or more: two per parameter")
     if np.ptp(loss) == 0:
         raise InputError("loss", "a constant series", allowed="losses that vary", why="nothing scales")
 

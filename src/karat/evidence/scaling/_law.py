@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from karat._words import counted
 from karat.core import InputError
 from karat.evidence._shapes import Floats
 
@@ -77,5 +78,5 @@ class ScalingLaw:
 
     def _two(self) -> tuple[float, float]:
         if len(self.exponents) != 2:
-            raise InputError("law", f"{len(self.exponents)} scale(s)", allowed="two: parameters and training rows")
+            raise InputError("law", counted(len(self.exponents), "scale"), allowed="two: parameters and training rows")
         return self.exponents[0], self.exponents[1]

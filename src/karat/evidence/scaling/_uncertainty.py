@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from karat._words import counted
 from karat.core import InputError, generator
 from karat.evidence._intervals import Interval
 from karat.evidence._shapes import Floats
@@ -102,7 +103,7 @@ def fit_scaling(
         raise InputError("runs", f"shape {names.shape}", allowed=f"{loss.shape}: one name per row of the scales")
     distinct = np.unique(names)
     if len(distinct) < MIN_RUNS:
-        fix = f"add {MIN_RUNS - len(distinct)} runs"
+        fix = f"add {counted(MIN_RUNS - len(distinct), 'run')}"
         raise InputError("runs", f"{len(distinct)} distinct", allowed=f"{MIN_RUNS} or more to resample", fix=fix)
     rows_of = [np.flatnonzero(names == name) for name in distinct]
     found = []
@@ -111,7 +112,9 @@ def fit_scaling(
         refitted = _refit(law, scales, loss, np.concatenate([rows_of[k] for k in picked]))
         found += [refitted] if refitted is not None else []
     if len(found) * 2 < draws:
-        raise InputError("runs", f"{draws - len(found)} of {draws} resamples have too few scales", fix="add runs")
+        raise InputError(
+            "runs", f"{draws - len(found)} of {counted(draws, 'resample')} have too few scales", fix="add runs"
+        )
     return ScalingFit(
         law,
         np.array([one.exponents for one in found]),

@@ -9,7 +9,8 @@ import numpy as np
 
 from karat.core import InputError
 from karat.data import Train
-from karat.features.preparation._scalers import SCALERS, Arrays, Floats
+from karat.features._spec import Floats
+from karat.features.preparation._scalers import SCALERS, Arrays
 from karat.features.preparation._selectors import SELECTORS
 
 
@@ -58,7 +59,14 @@ class Preparation:
         return cls(scaler, selector, fitted, *SELECTORS[selector].fit(scaled, target, keep))
 
     def apply(self, features: Floats) -> Floats:
-        """Return (..., q) of features (..., p): scaled, selected, no NaN."""
+        """Return (..., q) of features (..., p): scaled, selected, no NaN.
+
+        Raises:
+            InputError: another number of features than was fitted on.
+        """
+        if features.shape[-1] != self._features:
+            allowed = f"(..., {self._features}), the features of Train"
+            raise InputError("features", f"shape {features.shape}", allowed=allowed)
         scaled = SCALERS[self.scaler].apply(features, self.scaled_by)
         if self.centre is None or self.matrix is None:
             return scaled
@@ -76,7 +84,11 @@ class Preparation:
     @property
     def width(self) -> int:
         """How many numbers a row becomes."""
-        return len(next(iter(self.scaled_by.values())).T) if self.matrix is None else self.matrix.shape[1]
+        return self._features if self.matrix is None else self.matrix.shape[1]
+
+    @property
+    def _features(self) -> int:
+        return len(next(iter(self.scaled_by.values())).T)
 
     def kept(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return the names of the features that are kept, or of the combinations."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from karat.features._spec import Floats
+
 Arrays = Mapping[str, Floats]
 
 LIMIT: Final = 5.0
@@ -65,9 +65,13 @@ def _fit_min_max(features: Floats) -> Arrays:
     return {"centre": centre, "width": _width((high - low) / 2.0, centre)}
 
 
+def _standardised(features: Floats, fitted: Arrays) -> Floats:
+    """Return the features in widths from the centre, 0 for one that does not vary."""
+    return np.asarray((features - fitted["centre"]) / np.where(fitted["width"] > 0.0, fitted["width"], np.inf))
+
+
 def _apply_linear(features: Floats, fitted: Arrays) -> Floats:
-    scaled = (features - fitted["centre"]) / np.where(fitted["width"] > 0.0, fitted["width"], np.inf)
-    return _cut(scaled)
+    return _cut(_standardised(features, fitted))
 
 
 def _invert_linear(scaled: Floats, fitted: Arrays) -> Floats:
@@ -115,8 +119,7 @@ def _fit_power(features: Floats) -> Arrays:
     from sklearn.preprocessing import PowerTransformer
 
     linear = _fit_standard(features)
-    base = (features - linear["centre"]) / np.where(linear["width"] > 0.0, linear["width"], np.inf)
-    base = _seen(base)
+    base = _seen(_standardised(features, linear))
     alive = linear["width"] > 0.0
     power = np.ones(features.shape[1])
     if alive.any():
@@ -138,8 +141,7 @@ def _yeo_johnson(values: Floats, power: Floats) -> Floats:
 
 
 def _apply_power(features: Floats, fitted: Arrays) -> Floats:
-    base = (features - fitted["centre"]) / np.where(fitted["width"] > 0.0, fitted["width"], np.inf)
-    bent = _yeo_johnson(base, fitted["power"]) - fitted["bent_centre"]
+    bent = _yeo_johnson(_standardised(features, fitted), fitted["power"]) - fitted["bent_centre"]
     return _cut(bent / np.where(fitted["bent_width"] > 0.0, fitted["bent_width"], np.inf))
 
 

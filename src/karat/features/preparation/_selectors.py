@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karat.core import generator
-
-Floats = NDArray[np.float64]
+from karat.features._spec import Floats
 
 _SEED: Final = 20_000
 _MOST_ROWS: Final = 5_000  # of Train, evenly spread, where a method's cost grows faster than the rows

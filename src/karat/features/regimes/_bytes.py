@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from karat.core import DataError, canonical_json
 
-_FORMAT: Final = "karat.regime.1"
+_FORMAT: Final = "karat.regime.2"
 _AGAIN: Final = "fit and save the regime again"
 
 
@@ -39,7 +39,11 @@ def unpack(saved: bytes, name: str) -> tuple[dict[str, NDArray[Any]], dict[str, 
         head = json.loads(json.loads(saved[8 : 8 + size])["__metadata__"]["karat"])
         kind, regime, facts = head["format"], head["regime"], head["facts"]
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise DataError("regime", "bytes that save() wrote", rows=[str(error)], fix=_AGAIN) from None
-    if kind != _FORMAT or regime != name:
-        raise DataError("regime", f"saved for {name}", rows=[f"{kind}: {regime}"], fix="load it into its own regime")
+        raise DataError("regime", "bytes that save() wrote", seen=str(error), fix=_AGAIN) from None
+    if kind != _FORMAT:
+        raise DataError("regime", f"saved in the format {_FORMAT}", seen=str(kind), fix=_AGAIN)
+    if regime != name:
+        raise DataError(
+            "regime", f"saved for {name}", seen=str(regime), fix=f"load it into make_regime({str(regime)!r})"
+        )
     return arrays, facts

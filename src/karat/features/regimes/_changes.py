@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karat.core import InputError
-from karat.features.regimes._labeller import Floats, Ints, Labeller, State
+from karat.features._spec import Floats
+from karat.features.regimes._labeller import Ints, Labeller, State
 from karat.kernels import RunPrior, run_lengths
 
 NAMES: Final = ("settled", "changed")

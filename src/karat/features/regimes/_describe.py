@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from karat._words import counted
 from karat.core import InputError
 from karat.data import Panel
+from karat.features._spec import Floats
+from karat.features.regimes._bands import Edges
 from karat.features.regimes._registry import spec_of
 from karat.features.regimes._service import RegimeFrame, label
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,11 @@ def describe(labels: RegimeFrame) -> RegimeDescription:
     """
     seen = labels.frame.filter(pl.col("state").is_not_null())
     if not len(seen):
-        raise InputError("labels", f"{len(labels.frame)} rows without a state", allowed="one labelled row or more")
+        names = ", ".join(labels.frame["instrument"].unique().sort().to_list())
+        why = f"no row of {names or 'any instrument'} comes after the first fit and has a value of the measure"
+        fix = "label a longer history, or one whose columns move"
+        told = f"{counted(len(labels.frame), 'row')} without a state"
+        raise InputError("labels", told, allowed="one labelled row or more", why=why, fix=fix)
     codes, k = seen["state"].to_numpy(), len(labels.states)
     same_series = (seen["instrument"] == seen["instrument"].shift(1)).fill_null(False).to_numpy()
     moved = np.r_[False, codes[1:] != codes[:-1]] & same_series
@@ -93,8 +97,10 @@ def cross_table(first: RegimeFrame, second: RegimeFrame) -> pl.DataFrame:
     return counted.with_columns(share.alias("share")).sort(pl.all().exclude("share"))
 
 
-def sweep_bands(panel: Panel, regime: str, bands: Sequence[Sequence[float]]) -> pl.DataFrame:
+def sweep_bands(panel: Panel, regime: str, bands: Sequence[Edges]) -> pl.DataFrame:
     """Return a row for each setting of the bands: bands, smallest and largest share, changes, mean duration in bars.
+
+    The two quantiles of an edge with memory stand one after the other.
 
     Raises:
         InputError: a system without bands, or bands that it cannot have.
@@ -106,5 +112,5 @@ def sweep_bands(panel: Panel, regime: str, bands: Sequence[Sequence[float]]) -> 
         found = describe(label(panel, regime, bands=setting))
         spells = int(found.states["spells"].sum())
         shares = found.states["share"].to_list()
-        rows.append((list(setting), min(shares), max(shares), found.changes, found.rows / spells))
+        rows.append((np.hstack(setting).tolist(), min(shares), max(shares), found.changes, found.rows / spells))
     return pl.DataFrame(rows, schema=["bands", "least_share", "largest_share", "changes", "mean_bars"], orient="row")

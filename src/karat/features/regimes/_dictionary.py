@@ -21,10 +21,9 @@ def regimes_markdown() -> str:
     parts += ["|---|---|---|---|---|---|---|---|"]
     for name, spec in REGIMES.items():
         facts = spec.describe()
-        states = ", ".join(f"{code} {state}" for code, state in enumerate(spec.states))
         inputs = ", ".join(f"`{column}`" for column in spec.measure.columns)
         rule = spec.rule + (f" ({', '.join(f'{level:g}' for level in spec.bands)})" if spec.bands else "")
-        cells = (f"`{name}`", states, inputs, str(facts["warm_up"]), spec.measure.formula, rule)
+        cells = (f"`{name}`", spec.codes, inputs, str(facts["warm_up"]), spec.measure.formula, rule)
         parts.append("| " + " | ".join((*cells, str(facts["fitted"]), spec.source)).replace("|r|", "abs(r)") + " |")
     parts += ["", "## What states have in common", ""]
     parts += ["| system | state | risk | market |", "|---|---|---|---|"]

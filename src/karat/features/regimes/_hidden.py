@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karat.core import derive_seed
-from karat.features.regimes._labeller import Floats, Ints, Labeller, State, held
+from karat.features._spec import Floats
+from karat.features.regimes._labeller import Ints, Labeller, State, held
 from karat.kernels import HiddenMarkov, MarkovFit, filter_states, fit_states
 
 NAMES: Final = ("StrongBull", "Bull", "Sideways", "Recovery", "Bear", "Crisis")

@@ -7,28 +7,18 @@ Invariants:
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from karat.core import InputError
-from karat.data import Labels, Panel, Table, Train
-from karat.features.regimes._measures import Measure
+from karat.core import InputError, iso
+from karat.data import Labels, Panel, Table, Train, check_panel
+from karat.features._rows import as_array, check_instant, instrument_codes
+from karat.features._select import held_by
+from karat.features._spec import Floats
+from karat.features.regimes._measures import MARKET, Measure
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-MARKET: Final = "market_return"
-_SOURCES: Final = {
-    "close": "every source of bars has it",
-    "high": "sources of bars with OHLCV have it, such as nasdaq and sp500",
-    "low": "sources of bars with OHLCV have it, such as nasdaq and sp500",
-    "volume": "sources of bars with OHLCV have it, such as nasdaq and sp500",
-    "vix": "join the source vix to the panel",
-    MARKET: "with_market(panel) adds it to a panel of several instruments",
-}
 
 
 def columns_of(panel: Panel, measure: Measure) -> dict[str, Floats]:
@@ -40,7 +30,7 @@ def columns_of(panel: Panel, measure: Measure) -> dict[str, Floats]:
     if len(panel.instruments) > 1:
         raise InputError("panel", list(panel.instruments), allowed="one instrument", fix="use label(panel, regime)")
     _check_columns("panel", panel.values, measure)
-    return {name: panel.frame[name].fill_null(np.nan).to_numpy().astype(np.float64) for name in measure.columns}
+    return {name: as_array(panel.frame[name]) for name in measure.columns}
 
 
 def train_columns(train: Train, measure: Measure) -> tuple[dict[str, Floats], Ints]:
@@ -49,6 +39,10 @@ def train_columns(train: Train, measure: Measure) -> tuple[dict[str, Floats], In
     Raises:
         InputError: a missing column, or several instruments.
     """
+    if not isinstance(train, Train):
+        raise InputError(
+            "train", type(train).__name__, allowed="a Train view", fix="as_train(panel, until_ns) makes one"
+        )
     table = train.table
     if len(np.unique(table.code)) > 1:
         raise InputError("train", list(table.instruments), allowed="one instrument", fix="use label(panel, regime)")
@@ -60,14 +54,17 @@ def as_train(panel: Panel, until_ns: int) -> Train:
     """Return the rows of a panel known by an instant as a view to fit regimes on: its value columns, no labels.
 
     Raises:
-        InputError: no row was known by then.
+        InputError: no row was known by then, or no instant.
     """
+    check_panel(panel)
+    check_instant(until_ns, "until_ns")
     frame = panel.as_of(until_ns).frame
     if not len(frame):
-        raise InputError("until_ns", until_ns, allowed="an instant after the first row was known")
-    names = tuple(np.unique(frame["instrument"].to_numpy().astype(np.str_)).tolist())
-    code = np.searchsorted(np.asarray(names), frame["instrument"].to_numpy().astype(np.str_)).astype(np.int64)
-    values = [frame[name].fill_null(np.nan).to_numpy() for name in panel.values]
+        first = iso(int(panel.frame["known_at"].min()))  # type: ignore[arg-type]
+        why = f"nothing of {', '.join(panel.instruments)} was known by then"
+        raise InputError("until_ns", iso(until_ns), allowed=f"an instant from {first} on", why=why)
+    names, code = instrument_codes(frame)
+    values = [as_array(frame[name]) for name in panel.values]
     ts, known, none = frame["ts"].to_numpy(), frame["known_at"].to_numpy(), np.full(len(frame), np.nan)
     table = Table(ts, known, code, names, np.column_stack(values), panel.values, none)
     return Train(table, np.arange(len(frame), dtype=np.int64), "none", Labels(none, ts, ts))
@@ -83,7 +80,7 @@ def with_market(panel: Panel) -> Panel:
         return panel
     if len(panel.instruments) < 2 or "close" not in panel.values:
         why = f"a market is the mean of several closes; {MARKET} is missing"
-        fix = f"add a column {MARKET}, such as the returns of an index"
+        fix = f"or with the column {held_by([MARKET])}"
         raise InputError("panel", list(panel.instruments), allowed="two instruments or more", why=why, fix=fix)
     own = (pl.col("close") / pl.col("close").shift(1).over("instrument") - 1.0).fill_nan(None)
     known = (
@@ -106,4 +103,4 @@ def _check_columns(field: str, there: tuple[str, ...], measure: Measure) -> None
     missing = [name for name in measure.columns if name not in there]
     if missing:
         why = f"{measure.name} reads {', '.join(measure.columns)}; {', '.join(missing)} is missing"
-        raise InputError(field, list(there), why=why, fix="; ".join(f"{name}: {_SOURCES[name]}" for name in missing))
+        raise InputError(field, list(there), why=why, fix=held_by(missing))

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karat.core import InputError
+from karat.features._spec import Floats
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 State = dict[str, NDArray[Any]]
 
@@ -36,7 +36,9 @@ class Labeller(ABC):
             InputError: fewer than `least` rows.
         """
         if len(x) < self.least:
-            raise InputError("rows", len(x), allowed=f"{self.least} or more", why="too few to fit regimes on")
+            why = "too few with a measure to fit regimes on"
+            fix = "learn until a later day, load a longer history, or choose another system"
+            raise InputError("rows", len(x), why=why, allowed=f"{self.least} or more", fix=fix)
         self._fit(x)
         self.reset()
 

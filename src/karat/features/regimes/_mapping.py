@@ -10,21 +10,17 @@ Invariants:
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-import polars as pl
-
-from karat.features.regimes._service import RegimeFrame
-
-RISKS: Final = ("calm", "usual", "stressed")
-MARKETS: Final = ("Bull", "Bear", "Crisis")
+Risk = Literal["calm", "usual", "stressed"]
+Market = Literal["", "Bull", "Bear", "Crisis"]
 
 
 class Common(NamedTuple):
     """What a state means in the common systems; market is empty where it says nothing."""
 
-    risk: str
-    market: str = ""
+    risk: Risk
+    market: Market = ""
 
 
 MAPPING: Final[dict[str, dict[str, Common]]] = {
@@ -59,15 +55,3 @@ MAPPING: Final[dict[str, dict[str, Common]]] = {
     },
 }
 """System and state to the common ones."""
-
-
-def with_common(labels: RegimeFrame) -> pl.DataFrame:
-    """Return the frame of labels with `risk` and `market`, null where there is no label or nothing is said."""
-    table = MAPPING[labels.regime]
-    risks = {name: common.risk for name, common in table.items()}
-    markets = {name: common.market or None for name, common in table.items()}
-    name = pl.col("name")
-    return labels.frame.with_columns(
-        name.replace_strict(risks, default=None, return_dtype=pl.String).alias("risk"),
-        name.replace_strict(markets, default=None, return_dtype=pl.String).alias("market"),
-    )

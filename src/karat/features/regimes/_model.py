@@ -17,11 +17,14 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from karat._words import counted
 from karat.core import DataError, InputError
 from karat.data import Panel, Train
+from karat.features._rows import check_instant
+from karat.features._spec import Floats
 from karat.features.regimes._bytes import pack, unpack
 from karat.features.regimes._inputs import columns_of, train_columns
-from karat.features.regimes._labeller import Floats, Ints, Labeller
+from karat.features.regimes._labeller import Ints, Labeller
 from karat.features.regimes._measures import Measure
 
 NO_STATE: Final = -1
@@ -41,8 +44,11 @@ class Refits:
 
     def describe(self) -> str:
         """Return the rule in words."""
-        often = "at the first row of a year" if self.every == "year" else f"every {self.every} rows"
-        return f"after {self.first} rows, then {often}, on all rows before"
+        if self.every == "year":
+            often = "at the first row of a year"
+        else:
+            often = "every row" if self.every == 1 else f"every {counted(self.every, 'row')}"
+        return f"after {counted(self.first, 'row')}, then {often}, on all rows before"
 
 
 @dataclass(frozen=True)
@@ -91,15 +97,16 @@ class RegimeModel:
             InputError: a column that is missing, several instruments, or too few rows.
         """
         columns, rows = train_columns(train, self.measure)
-        x, usable = _measured(self.measure, columns)
-        good = np.zeros(len(usable), dtype=bool)
-        good[rows] = True
-        good &= usable & np.isfinite(x).all(axis=1)
+        usable, whole = self._usable(columns)
+        wanted = np.zeros(len(usable), dtype=bool)
+        wanted[rows] = True
+        x = self._measured(whole)
+        x = x[wanted[usable] & np.isfinite(x).all(axis=1)]
         self._clear()
-        self._labeller.fit(x[good])
+        self._labeller.fit(x)
         self._ready, self._fit_end = True, int(train.table.ts[-1])
         if self.refits is not None:
-            self._history, self._rows = [x[good]], int(usable.sum())
+            self._history, self._rows = [x], len(whole)
             self._rows_at_fit, self._last_year = self._rows, int(_years(train.table.ts[-1:])[0])
         self._origin = self.save()
         return self
@@ -138,9 +145,10 @@ class RegimeModel:
         missing = [name for name in self.measure.columns if name not in row]
         if missing:
             raise InputError("row", sorted(row), allowed=f"with {', '.join(missing)}", why=f"{self.name} reads it")
+        check_instant(ts, "ts")
         if ts <= self._last_ts:
             raise InputError("ts", ts, allowed=f"after {self._last_ts}", why="rows come in the order of time")
-        columns = {name: np.array([row[name]], dtype=np.float64) for name in self.measure.columns}
+        columns = {name: _one_value(name, row[name]) for name in self.measure.columns}
         codes, probabilities = self._advance(np.array([ts], dtype=np.int64), columns)
         code = int(codes[0])
         return Label(code, self.states[code] if code >= 0 else "", float(probabilities[0]))
@@ -169,8 +177,9 @@ class RegimeModel:
 
     def _take(self, saved: bytes) -> None:
         arrays, facts = unpack(saved, self.name)
-        if facts != {"columns": list(self.measure.columns), "window": self.measure.window}:
-            raise DataError("regime", "saved by the same definition", rows=[self.name], fix="fit and save it again")
+        own = {"columns": list(self.measure.columns), "window": self.measure.window}
+        if facts != own:
+            raise DataError("regime", f"saved by {self.name} with {own}", seen=str(facts), fix="fit and save it again")
         self._labeller.restore(_part(arrays, "labeller."))
         self._buffer = arrays["buffer"]
         self._history = [arrays["history"]] if len(arrays["history"]) else []
@@ -187,10 +196,9 @@ class RegimeModel:
 
     def _advance(self, ts: Ints, columns: Mapping[str, Floats]) -> tuple[Ints, Floats]:
         """Label rows that follow those seen: the window's earlier rows come from the buffer."""
-        table = np.column_stack([columns[name] for name in self.measure.columns])
-        usable = np.isfinite(table).all(axis=1)
-        whole, kept = np.vstack([self._buffer, table[usable]]), len(self._buffer)
-        x = self.measure.of({name: whole[:, k] for k, name in enumerate(self.measure.columns)})[kept:]
+        usable, rows = self._usable(columns)
+        whole = np.vstack([self._buffer, rows])
+        x = self._measured(whole)[len(self._buffer) :]
         self._buffer = whole[max(len(whole) - self.measure.window + 1, 0) :].copy()
         good = np.isfinite(x).all(axis=1)
         at = np.flatnonzero(usable)
@@ -203,6 +211,16 @@ class RegimeModel:
         if len(ts):
             self._last_ts = int(ts[-1])
         return codes, probabilities
+
+    def _usable(self, columns: Mapping[str, Floats]) -> tuple[NDArray[np.bool_], Floats]:
+        """Return which rows (n,) are whole, and these rows (m, C) in the order of the measure's columns."""
+        table = np.column_stack([columns[name] for name in self.measure.columns])
+        usable = np.asarray(np.isfinite(table).all(axis=1), dtype=np.bool_)
+        return usable, table[usable]
+
+    def _measured(self, rows: Floats) -> Floats:
+        """Return x (m, D) of rows (m, C)."""
+        return self.measure.of({name: rows[:, k] for k, name in enumerate(self.measure.columns)})
 
     def _label(self, rows: _Rows) -> tuple[Ints, Floats]:
         """Label rows in runs between fits."""
@@ -249,13 +267,12 @@ class _Rows:
     x: Floats
 
 
-def _measured(measure: Measure, columns: Mapping[str, Floats]) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return x (n, D) with NaN where a row is skipped, and which rows are usable."""
-    usable = np.asarray(np.isfinite(np.column_stack(list(columns.values()))).all(axis=1), dtype=np.bool_)
-    dense = measure.of({name: values[usable] for name, values in columns.items()})
-    x = np.full((len(usable), dense.shape[1]), np.nan)
-    x[usable] = dense
-    return x, usable
+def _one_value(name: str, value: float | None) -> Floats:
+    """Return a value as (1,) float64, None as NaN."""
+    try:
+        return np.array([value], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"row.{name}", value, allowed="a number, NaN where it is missing") from None
 
 
 def _years(ts: Ints) -> Ints:

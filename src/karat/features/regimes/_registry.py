@@ -7,14 +7,16 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from karat._words import counted
 from karat.core import InputError
+from karat.features._registry import keyed
 from karat.features._vix import VIX_REGIME_EDGES
 from karat.features.regimes import _measures as measures
-from karat.features.regimes._bands import Bands, FixedBands
+from karat.features.regimes._bands import Bands, Edges, FixedBands
 from karat.features.regimes._changes import NAMES as CHANGES
 from karat.features.regimes._changes import RECENT, RUN, RunLengths
 from karat.features.regimes._hidden import NAMES as HIDDEN
@@ -22,7 +24,7 @@ from karat.features.regimes._hidden import HiddenStates
 from karat.features.regimes._labeller import Labeller
 from karat.features.regimes._measures import Measure
 from karat.features.regimes._model import Refits, RegimeModel
-from karat.features.regimes._neural import AHEAD, NeuralStates
+from karat.features.regimes._neural import AHEAD, FROZEN, NeuralStates
 from karat.features.regimes._neural import NAMES as NEURAL
 
 VIX_STATES: Final = ("calm", "normal", "elevated", "crisis")
@@ -37,13 +39,29 @@ class RegimeSpec:
     states: tuple[str, ...]
     rule: str
     source: str
-    make: Callable[[int, Sequence[float]], Labeller]
+    make: Callable[[int, Edges], Labeller]
     bands: tuple[float, ...] = ()
     refits: Refits | None = None
 
+    @property
+    def codes(self) -> str:
+        """The states with their codes, in words."""
+        return ", ".join(f"{code} {state}" for code, state in enumerate(self.states))
+
+    @property
+    def bars_to_fit(self) -> int:
+        """Bars that a fit needs, those without a measure included; 0 where nothing is fitted."""
+        least = self.make(0, self.bands).least
+        return least + self.measure.window - 1 if least else 0
+
+    @property
+    def follows_past(self) -> bool:
+        """Whether a series can be labelled without a fit on `Train`: nothing is fitted, or its own past is."""
+        return self.refits is not None or not self.bars_to_fit
+
     def describe(self) -> dict[str, object]:
         """Return the definition as plain values."""
-        fitted = "nothing to fit" if self.make(0, self.bands).least == 0 else "on Train"
+        fitted = "nothing to fit" if self.follows_past else f"on Train, of {counted(self.bars_to_fit, 'bar')} or more"
         return {
             "name": self.name,
             "states": list(self.states),
@@ -70,39 +88,12 @@ def _banded(
     source: str,
     refits: Refits = _BANDS_REFITS,
 ) -> RegimeSpec:
-    def make(seed: int, chosen: Sequence[float]) -> Labeller:
-        return Bands(states, chosen)
-
     rule = "number of quantiles of the past that the measure exceeds"
-    return RegimeSpec(name, measure, states, rule, source, make, bands, refits)
+    return RegimeSpec(name, measure, states, rule, source, lambda _, chosen: Bands(states, chosen), bands, refits)
 
 
-def _vix(seed: int, bands: Sequence[float]) -> Labeller:
-    return FixedBands(VIX_STATES, VIX_REGIME_EDGES)
-
-
-def _change(seed: int, bands: Sequence[float]) -> Labeller:
-    return RunLengths()
-
-
-def _hidden(seed: int, bands: Sequence[float]) -> Labeller:
-    return HiddenStates(seed)
-
-
-def _neural(seed: int, bands: Sequence[float]) -> Labeller:
-    return NeuralStates(seed)
-
-
-def _keyed(*specs: RegimeSpec) -> dict[str, RegimeSpec]:
-    table: dict[str, RegimeSpec] = {}
-    for spec in specs:
-        if spec.name in table:
-            raise InputError("regime.name", spec.name, why="the name is taken", fix="choose another name")
-        table[spec.name] = spec
-    return table
-
-
-REGIMES: Final[dict[str, RegimeSpec]] = _keyed(
+REGIMES: Final[dict[str, RegimeSpec]] = keyed(
+    "regime",
     _banded(
         "volatility", measures.VOLATILITY, ("calm", "elevated", "turbulent"), (0.5, 0.9), "quantile bands of volatility"
     ),
@@ -116,15 +107,15 @@ REGIMES: Final[dict[str, RegimeSpec]] = _keyed(
     ),
     RegimeSpec(
         "vix",
-        measures.VIX,
+        measures.VIX_LEVEL,
         VIX_STATES,
         "number of the edges " + ", ".join(f"{edge:g}" for edge in VIX_REGIME_EDGES) + " that the measure has reached",
         "the feature vix_regime",
-        _vix,
+        lambda *_: FixedBands(VIX_STATES, VIX_REGIME_EDGES),
     ),
     _banded(
         "vix_high",
-        measures.VIX,
+        measures.VIX_LEVEL,
         ("usual", "high"),
         (0.8,),
         "baseline for stress: VIX above a quantile of its past",
@@ -136,7 +127,7 @@ REGIMES: Final[dict[str, RegimeSpec]] = _keyed(
         CHANGES,
         f"changed while a run of at most {RECENT} bars has probability 0.5 or more; a run lasts {RUN} on average",
         "Adams and MacKay (2007)",
-        _change,
+        lambda *_: RunLengths(),
         refits=Refits(504, "year"),
     ),
     RegimeSpec(
@@ -145,19 +136,22 @@ REGIMES: Final[dict[str, RegimeSpec]] = _keyed(
         HIDDEN,
         "filtered hidden Markov model; a label changes where another state's probability reaches 0.9",
         "Hamilton (1989), Rabiner (1989)",
-        _hidden,
+        lambda seed, _: HiddenStates(seed),
         refits=Refits(504, "year"),
     ),
     RegimeSpec(
         "neural",
         measures.MARKET_STATE,
         NEURAL,
-        f"three networks of 6,024 weights for the state by rule {AHEAD} bars ahead; a label changes at 0.75",
-        "loud or quiet, rising or falling over 60 bars, forth or back over 20; rule in `_neural`",
-        _neural,
+        f"{FROZEN.members} networks of 6,024 weights for the state by rule {AHEAD} bars ahead; a label changes where "
+        f"another state is {FROZEN.odds:g} times as likely",
+        "loud or quiet, rising or falling over 60 bars, forth or back over 20; rule in `_neural`, decision 012",
+        lambda seed, _: NeuralStates(seed),
     ),
 )
 """Every regime system."""
+FOLLOWING: Final = tuple(name for name, spec in REGIMES.items() if spec.follows_past)
+"""The systems that follow a series' own past: no fit on `Train` is needed."""
 
 
 def spec_of(name: str) -> RegimeSpec:
@@ -166,6 +160,8 @@ def spec_of(name: str) -> RegimeSpec:
     Raises:
         InputError: an unknown name.
     """
+    if not isinstance(name, str):
+        raise InputError("regime", type(name).__name__, allowed=list(REGIMES))
     if name not in REGIMES:
         raise InputError("regime", name, allowed=list(REGIMES))
     return REGIMES[name]
@@ -175,13 +171,14 @@ def make_regime(
     name: str,
     *,
     seed: int = 42,
-    bands: Sequence[float] | None = None,
+    bands: Edges | None = None,
     refits: Refits | Literal["default"] | None = "default",
 ) -> RegimeModel:
     """Return a new model of one series.
 
-    seed: of whatever is random in a fit. bands: quantiles other than the system's own. refits: other than its own;
-    None to fit on `Train` once.
+    seed: of whatever is random in a fit. bands: quantiles other than the system's own; a pair, such as (0.45, 0.55), is
+    an edge with memory: passed upwards above the upper one, downwards below the lower. refits: other than its own; None
+    to fit on `Train` once.
 
     Raises:
         InputError: an unknown name, or bands for a system that has none.

@@ -7,15 +7,17 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
-from karat.data import KEYS, Panel
-from karat.features.regimes._inputs import MARKET, as_train, with_market
+from karat.data import KEYS, Panel, check_panel
+from karat.features._rows import check_instant
+from karat.features.regimes._bands import Edges
+from karat.features.regimes._inputs import as_train, with_market
+from karat.features.regimes._measures import MARKET
 from karat.features.regimes._model import Refits
 from karat.features.regimes._registry import make_regime, spec_of
 
@@ -39,7 +41,7 @@ def label(
     *,
     train_until: int | None = None,
     seed: int = 42,
-    bands: Sequence[float] | None = None,
+    bands: Edges | None = None,
     refits: Refits | Literal["default"] | None = "default",
 ) -> RegimeFrame:
     """Label every row of a panel.
@@ -51,6 +53,9 @@ def label(
         InputError: an unknown regime, a missing column, or a model that needs `train_until`.
     """
     spec = spec_of(regime)
+    check_panel(panel)
+    if train_until is not None:
+        check_instant(train_until, "train_until")
     panel = with_market(panel) if MARKET in spec.measure.columns else panel
     codes, probabilities = np.full(len(panel.frame), -1, dtype=np.int64), np.full(len(panel.frame), np.nan)
     names = panel.frame["instrument"]

@@ -2,7 +2,8 @@
 
 Invariants:
 1. Two selections of the same features in the same order have one id, however they were named.
-2. Whatever changes a value changes the id: expressions node by node, code of Python functions, sources of the kernels.
+2. Whatever changes a value changes the id: expressions node by node, Python functions with all that they carry and
+   call, sources of the kernels, versions of TA-Lib and of other packages that are called.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 import karat.kernels.features as kernels
 from karat.core import content_hash, tree_hash
 from karat.features._graph import Node, walk
 from karat.features._select import Selection, chosen
-from karat.features._spec import Compute, FeatureSpec
+from karat.features._spec import FeatureSpec
+from karat.features.store._meaning import meaning_of, version_of
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def definition_of(selection: Selection) -> Definition:
     """Return the version of a selection.
 
     Raises:
-        InputError: an unknown name, or nothing selected.
+        InputError: an unknown name, nothing selected, or a Python function that carries what cannot be hashed.
 
     Example:
         >>> definition_of("a20").id == definition_of(list(definition_of("a20").names)).id
@@ -61,7 +62,7 @@ def _kernels() -> str:
 
 
 def _meaning(spec: FeatureSpec) -> list[Any]:
-    made = _graph([spec.expression]) if isinstance(spec.compute, Node) else _function(spec.compute)
+    made = _graph([spec.expression]) if isinstance(spec.compute, Node) else meaning_of(spec.compute, spec.name)
     return [spec.describe(), made]
 
 
@@ -71,18 +72,7 @@ def _graph(roots: Sequence[Node]) -> list[Any]:
     for node in walk(roots):
         place[node] = len(place)
         given = [place[each] for each in node.inputs]
-        library = list(node.library) if node.library else []
+        library = [*node.library, version_of("talib")] if node.library else []
         lines.append([node.op, given, node.lag, node.window, *(list(node.constants), list(node.weights)), node.name])
         lines[-1].append([str(item) for item in library])
     return lines
-
-
-def _function(function: Compute) -> list[Any]:
-    code = getattr(function, "__code__", None)
-    name = [getattr(function, "__module__", ""), getattr(function, "__qualname__", type(function).__qualname__)]
-    return [*name, _code(code) if isinstance(code, CodeType) else []]
-
-
-def _code(code: CodeType) -> list[Any]:
-    nested = [_code(item) if isinstance(item, CodeType) else repr(item) for item in code.co_consts]
-    return [code.co_code.hex(), nested, list(code.co_names)]

@@ -5,6 +5,8 @@ Invariants:
 2. The rows of an instrument are the concatenation of its parts; of equal `ts` the one with the highest `known_at` among
    those known is the value.
 3. Two writers of one part: the second is refused, and nothing of the first is lost.
+4. `panels.json` says of each panel, by its hash, how many parts there were once its values were stored: the latest rows
+   of these parts are its values, whatever was stored since. It holds the last 512 panels of an instrument.
 """
 
 from __future__ import annotations
@@ -12,16 +14,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 import numpy as np
 import polars as pl
 
-from karat.core import DataError, canonical_json, content_hash
+from karat.core import DataError, canonical_json
 from karat.features.store._definition import Definition
 
 TIMES = ("ts", "known_at")
+PANELS = 512
+"""Panels of an instrument that are served without computing: those of two years of days. Earlier ones are forgotten."""
 
 
 class Offline:
@@ -35,26 +40,31 @@ class Offline:
         folders = [item for item in self.folder.glob("*") if item.is_dir()] if self.folder.is_dir() else []
         return tuple(sorted(unquote(item.name) for item in folders))
 
-    def rows(self, instrument: str) -> pl.DataFrame:
+    def rows(self, instrument: str, parts: int | None = None) -> pl.DataFrame:
         """Return ts, known_at and the features of every row that was ever stored, in the order of storing.
+
+        parts: of the first so many parts only.
 
         Raises:
             DataError: a part is broken or of another definition.
         """
-        frames = [self._read(path) for path in self._parts(instrument)]
+        frames = [self._read(path) for path in islice(self._parts(instrument), parts)]
         schema = dict.fromkeys(TIMES, pl.Int64) | dict.fromkeys(self.definition.names, pl.Float64)
         return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
 
-    def source(self, instrument: str) -> tuple[int, str]:
-        """Return how many panel rows the stored values were computed from last, and their hash; (0, "") at first."""
-        path = self._place(instrument) / "source.json"
-        if not path.is_file():
-            return 0, ""
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return int(found["rows"]), str(found["hash"])
+    def panels(self, instrument: str) -> dict[str, int]:
+        """Return the panels whose values are stored: hash to number of parts, the latest last."""
+        path = self._place(instrument) / "panels.json"
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
-    def append(self, instrument: str, rows: pl.DataFrame, source: tuple[int, str]) -> None:
-        """Add rows (ts, known_at, features) and say what they were computed from.
+    def record(self, instrument: str, panel: str) -> None:
+        """Say that the latest rows of the parts there are hold the values of a panel."""
+        others = [(name, parts) for name, parts in self.panels(instrument).items() if name != panel]
+        known = [*others, (panel, len(list(self._parts(instrument))))][-PANELS:]
+        _replace(self._place(instrument) / "panels.json", canonical_json(known))
+
+    def append(self, instrument: str, rows: pl.DataFrame) -> None:
+        """Add rows (ts, known_at, features).
 
         Raises:
             DataError: another writer added the same part.
@@ -70,10 +80,9 @@ class Offline:
                 os.link(partial, path)
             except FileExistsError:
                 rule, fix = "one writer of a store at a time", "run the other writer to its end, then this one again"
-                raise DataError("store", rule, rows=[path.name], fix=fix) from None
+                raise DataError("store", rule, rows=[path.name], seen="a part of another writer", fix=fix) from None
             finally:
                 partial.unlink()
-        _replace(place / "source.json", canonical_json({"rows": source[0], "hash": source[1]}))
 
     def _describe(self) -> None:
         path = self.folder / "definition.json"
@@ -123,11 +132,6 @@ def current_at(rows: pl.DataFrame, times: np.ndarray) -> np.ndarray:
     if not len(order):
         return np.full(len(times), -1, dtype=np.int64)
     return np.where(found >= 0, order[held[np.maximum(found, 0)]], -1)
-
-
-def source_hash(frame: pl.DataFrame) -> str:
-    """Return the hash of the rows that values are computed from."""
-    return content_hash(frame)
 
 
 def _replace(path: Path, text: str) -> None:

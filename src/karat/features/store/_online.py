@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from karat.core import DataError, require
+from karat.features._spec import Floats
 
-Floats = NDArray[np.float64]
 _TIMES = 40  # digits of `ts` and `known_at` before the values
 _OFFSET = 2**63
 
@@ -113,4 +112,4 @@ class RedisOnline:
             return call(*given, **named)
         except self._failed as error:
             fix = "start the server, or use MemoryOnline"
-            raise DataError("online store", f"{self._url} answers", rows=[str(error)], fix=fix) from None
+            raise DataError("online store", f"{self._url} answers", seen=str(error), fix=fix) from None

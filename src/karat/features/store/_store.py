@@ -3,11 +3,15 @@
 Invariants:
 1. What is read equals what `build` computes from the same panel, to the bit.
 2. A value is never used before its `known_at`, and a correction changes nothing that was read as of an earlier moment.
-3. Rows whose inputs are unchanged are computed once, also after a restart and by another process.
+3. A panel is computed once for a definition, also after a restart and by another process, and whatever panels came
+   since: its values are found by its hash (the last 512 panels an instrument).
+4. On disk a bar is one row, and another one for each correction that changed it. A store that has outgrown `most_bytes`
+   takes nothing more until `prune` has made room: nothing is deleted unasked.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +19,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from karat.core import DataError, InputError
-from karat.data import KEYS, Panel
+from karat._words import counted
+from karat.core import DataError, InputError, content_hash
+from karat.data import KEYS, Panel, check_folder
 from karat.features._build import FeatureFrame, build
+from karat.features._rows import check_instant
 from karat.features._select import Selection, resolve
 from karat.features.store._definition import Definition, definition_of
-from karat.features.store._offline import TIMES, Offline, current_at, latest, source_hash
+from karat.features.store._offline import TIMES, Offline, current_at, latest
 from karat.features.store._online import MemoryOnline, Online, Served
 from karat.features.store._skew import Skew, skew_of
 
@@ -41,7 +47,11 @@ class StoreUse:
 class FeatureStore:
     """Features on disk and, for serving, in memory or in Redis.
 
-    root: a folder, made when first written. online: where the latest values are served from.
+    root: a folder, made when first written. online: where the latest values are served from. most_bytes: what the
+    folder may hold, 20 GiB unless told otherwise.
+
+    Raises:
+        InputError: the root, or a part of it, is a file.
 
     Example:
         >>> import tempfile
@@ -50,9 +60,11 @@ class FeatureStore:
         0.0
     """
 
-    def __init__(self, root: str | Path, *, online: Online | None = None) -> None:
-        self._root = Path(root)
+    def __init__(self, root: str | Path, *, online: Online | None = None, most_bytes: int = 20 * 2**30) -> None:
+        check_folder(Path(root), "root")
+        self._root, self._most = Path(root), most_bytes
         self._online: Online = online or MemoryOnline()
+        self._size: int | None = None
         self._hits = self._misses = 0
 
     @property
@@ -60,26 +72,34 @@ class FeatureStore:
         """Hits and misses since this object was made."""
         return StoreUse(self._hits, self._misses)
 
+    @property
+    def size(self) -> int:
+        """Bytes on disk, all versions together."""
+        return sum(path.stat().st_size for path in self._root.rglob("*") if path.is_file())
+
     def features(self, panel: Panel, selection: Selection, *, arrived_ns: int | None = None) -> FeatureFrame:
         """Return the features of a panel as `build` does; an instrument is computed only where its rows are new.
 
-        Every row and every changed value is kept. arrived_ns: from when on corrections count as known, by default the
-        last `known_at` of the instrument's rows; what is new in the panel keeps its own `known_at`.
+        Every row and every changed value is kept, and so is which panel they are of: an earlier panel is served again
+        without computing. arrived_ns: from when on corrections count as known, by default the last `known_at` of the
+        instrument's rows; what is new in the panel keeps its own `known_at`.
 
         Raises:
-            InputError, DataError: as `build`; a row that was stored and is not in the panel any more.
+            InputError, DataError: as `build`; a row that was stored and is not in the panel any more; a full store.
         """
         specs, absent = resolve(selection, panel)
+        if arrived_ns is not None:
+            check_instant(arrived_ns, "arrived_ns")
         definition = definition_of(specs)
         offline = Offline(self._root, definition)
         parts = []
         for name in panel.instruments:
             frame = panel.frame.filter(pl.col("instrument") == name)
-            source = len(frame), source_hash(frame.select(*KEYS, *definition.inputs))
-            if offline.source(name) == source:
+            source = content_hash(frame.select(*KEYS, *definition.inputs))
+            kept = offline.panels(name).get(source)
+            if kept is not None:
                 self._hits += 1
-                found = latest(offline.rows(name)).filter(pl.col("ts").is_in(frame["ts"].implode()))
-                values = found.select(definition.names)
+                values = _of_bars(offline.rows(name, kept), frame).select(definition.names)
             else:
                 self._misses += 1
                 made = build(Panel(frame, panel.calendar, panel.provenance), specs).frame
@@ -95,39 +115,65 @@ class FeatureStore:
         the version known then.
 
         Raises:
-            InputError: keys without these columns.
+            InputError: keys without these columns, with times that are no whole nanoseconds, or with a column of the
+            answer; a selection of which nothing is stored.
         """
-        if not {"time", "instrument"} <= set(keys.columns):
-            raise InputError("keys", keys.columns, allowed="columns time and instrument")
         definition = definition_of(selection)
+        _check_keys(keys, (*TIMES, *definition.names))
         offline = Offline(self._root, definition)
+        self._held(offline)
         order = keys.with_row_index("_place")
-        parts = []
+        parts = [_joined(order.clear(), offline.rows(""))]
         for (name,), part in order.group_by("instrument", maintain_order=True):
-            rows = offline.rows(str(name))
-            place = current_at(rows, part["time"].to_numpy())
-            taken = pl.Series(np.where(place >= 0, place, 0)) if len(rows) else None
-            empty = pl.DataFrame({c: pl.Series([None] * len(part), dtype=t) for c, t in rows.schema.items()})
-            found = empty if taken is None else rows[taken.to_list()]
-            known = pl.Series(place >= 0)
-            found = found.select(pl.when(known).then(pl.col(column)).alias(column) for column in found.columns)
-            parts.append(pl.concat([part, found], how="horizontal"))
-        return pl.concat(parts).sort("_place").drop("_place") if parts else keys
+            parts.append(_joined(part, offline.rows(str(name))))
+        return pl.concat(parts).sort("_place").drop("_place")
 
     def history(self, selection: Selection, instrument: str, *, at_ns: int | None = None) -> pl.DataFrame:
-        """Return (ts, known_at, features) of an instrument as known at a moment (None: by now), one row a bar."""
-        return latest(Offline(self._root, definition_of(selection)).rows(instrument), at_ns)
+        """Return (ts, known_at, features) of an instrument as known at a moment (None: by now), one row a bar.
+
+        Raises:
+            InputError: an unknown name, or an instrument of which nothing is stored for this selection.
+        """
+        if at_ns is not None:
+            check_instant(at_ns, "at_ns")
+        offline = Offline(self._root, definition_of(selection))
+        rows = offline.rows(instrument)
+        if rows.is_empty():
+            raise InputError("instrument", instrument, allowed=self._held(offline))
+        return latest(rows, at_ns)
 
     def versions(self) -> tuple[str, ...]:
         """Return the first 32 digits of the ids of every definition that is stored; old ones stay readable."""
         return tuple(sorted(path.parent.name for path in self._root.glob("*/definition.json")))
 
+    def prune(self, keep: Sequence[Selection]) -> int:
+        """Delete every version but those of the selections; return how many bytes that freed.
+
+        Raises:
+            InputError: an unknown name, or an empty selection.
+        """
+        if isinstance(keep, str):
+            raise InputError("keep", keep, allowed="a list of selections", fix=f"write keep=[{keep!r}]")
+        kept = {definition_of(selection).id[:32] for selection in keep}
+        before = self.size
+        for version in self.versions():
+            if version not in kept:
+                shutil.rmtree(self._root / version)
+        self._size = None
+        return before - self.size
+
     def publish(self, selection: Selection, *, at_ns: int | None = None) -> int:
-        """Put the newest known values of every instrument online; return how many instruments."""
+        """Put the newest known values of every instrument online; return how many instruments.
+
+        Raises:
+            InputError: an unknown name, or a selection of which nothing is stored.
+        """
+        if at_ns is not None:
+            check_instant(at_ns, "at_ns")
         definition = definition_of(selection)
         offline = Offline(self._root, definition)
         served = []
-        for name in offline.instruments():
+        for name in self._held(offline):
             rows = latest(offline.rows(name), at_ns)
             if len(rows):
                 last = rows.row(-1)
@@ -135,26 +181,39 @@ class FeatureStore:
         self._online.put(definition.id, served)
         return len(served)
 
-    def push(self, definition: Definition, row: Served) -> None:
+    def push(self, definition: Definition | Selection, row: Served) -> None:
         """Put one row online, for example what `OnlineFeatures.update` returned for the bar that just closed.
 
-        Raises:
-            InputError: another number of values than the definition has features.
-        """
-        if row.values.shape != (len(definition.names),):
-            raise InputError("values", f"shape {row.values.shape}", allowed=f"({len(definition.names)},)")
-        self._online.put(definition.id, [row])
+        definition: or the selection, which takes a hash a call.
 
-    def serve(self, definition: Definition, instrument: str, *, now_ns: int, max_age_ns: int | None = None) -> Served:
+        Raises:
+            InputError: another number of values than the definition has features, or an unknown name.
+        """
+        of = _defined(definition)
+        if not isinstance(row, Served):
+            raise InputError("row", type(row).__name__, allowed="Served(instrument, ts, known_at, values)")
+        if row.values.shape != (len(of.names),):
+            raise InputError("values", f"shape {row.values.shape}", allowed=f"({len(of.names)},)")
+        self._online.put(of.id, [row])
+
+    def serve(
+        self, definition: Definition | Selection, instrument: str, *, now_ns: int, max_age_ns: int | None = None
+    ) -> Served:
         """Return the latest features of an instrument.
 
+        definition: or the selection, which takes a hash a call.
+
         Raises:
+            InputError: an unknown name.
             DataError: nothing is held, it becomes known only after `now_ns`, or it is older than `max_age_ns`.
         """
-        found = self._online.get(definition.id, instrument)
+        of = _defined(definition)
+        check_instant(now_ns, "now_ns")
+        found = self._online.get(of.id, instrument)
         if found is None:
             fix = "publish the selection, or push its features bar by bar"
-            raise DataError("online store", "holds the instrument", rows=[instrument], fix=fix)
+            seen = f"nothing for this selection of {counted(len(of.names), 'feature')}"
+            raise DataError("online store", "holds the instrument", rows=[instrument], seen=seen, fix=fix)
         if found.known_at > now_ns:
             seen = f"known at {found.known_at}, asked at {now_ns}"
             raise DataError("online store", "serves what is known", rows=[instrument], seen=seen, fix="ask later")
@@ -167,25 +226,42 @@ class FeatureStore:
     def skew(
         self, selection: Selection, served: Sequence[Served], at_ns: Sequence[int], *, rtol: float = 1e-12
     ) -> Skew:
-        """Compare what was served at the given moments with what research reads as of them."""
+        """Compare what was served at the given moments with what research reads as of them.
+
+        served: rows as `serve` returned them. at_ns: one moment a row, UTC ns. rtol: relative difference that is none.
+
+        Raises:
+            InputError: no list of served rows, or another number of moments.
+        """
+        if not (isinstance(served, Sequence) and all(isinstance(one, Served) for one in served)):
+            fix = "keep what serve(...) returned in a list"
+            raise InputError("served", type(served).__name__, allowed="a list of Served", fix=fix)
+        if not isinstance(at_ns, Sequence | np.ndarray) or len(at_ns) != len(served):
+            raise InputError("at_ns", at_ns, allowed=f"{counted(len(served), 'moment')} in UTC ns, one a served row")
         definition = definition_of(selection)
         offline = Offline(self._root, definition)
         rows = {name: offline.rows(name) for name in dict.fromkeys(one.instrument for one in served)}
         return skew_of(served, at_ns, rows, definition.names, rtol)
 
-    def _keep(
-        self, offline: Offline, name: str, made: pl.DataFrame, source: tuple[int, str], arrived_ns: int | None
-    ) -> None:
+    def _held(self, offline: Offline) -> tuple[str, ...]:
+        """Return the instruments of which a selection is stored.
+
+        Raises:
+            InputError: there is none.
+        """
+        held = tuple(offline.instruments())
+        if not held:
+            seen = counted(len(offline.definition.names), "feature")
+            why = f"this selection is not among what is stored, {counted(len(self.versions()), 'version')}"
+            fix = "store it first: features(panel, selection); where features were absent, ask for features(...).names"
+            raise InputError("selection", seen, why=why, fix=fix)
+        return held
+
+    def _keep(self, offline: Offline, name: str, made: pl.DataFrame, source: str, arrived_ns: int | None) -> None:
         names = list(offline.definition.names)
-        held = latest(offline.rows(name))
-        inside = pl.col("ts").is_between(made["ts"].min(), made["ts"].max())
-        gone = held.filter(inside).join(made, on="ts", how="anti")
-        if len(gone):
-            rule, fix = (
-                "bars are corrected, never taken back",
-                "keep the bar in the panel, with the values that it should have",
-            )
-            raise DataError("store", rule, rows=[f"{name}@{ts}" for ts in gone["ts"].to_list()], fix=fix)
+        stored = offline.rows(name)
+        held = latest(stored)
+        _check_none_gone(name, held, made)
         old = made.select("ts").join(held, on="ts", how="left", maintain_order="left")
         known = old["known_at"].is_not_null().to_numpy()
         before, after = old.select(names).to_numpy(), made.select(names).to_numpy()
@@ -196,4 +272,66 @@ class FeatureStore:
         new = ~known & (made["ts"].to_numpy() > (-1 if first else int(held["ts"].max())))  # type: ignore[arg-type]
         moment = np.where(new | first, made["known_at"].to_numpy(), late)
         rows = made.with_columns(known_at=pl.Series(moment)).select(*TIMES, *names)
-        offline.append(name, rows.filter(pl.Series(~(known & same))), source)
+        added = rows.filter(pl.Series(~(known & same)))
+        self._make_room(added)
+        offline.append(name, added)
+        found = _of_bars(pl.concat([stored, added]), made).select(names)
+        if found.equals(made.select(names)):  # not where a correction is said to have arrived before an earlier one
+            offline.record(name, source)
+
+    def _make_room(self, added: pl.DataFrame) -> None:
+        """Refuse rows that a full store has no room for."""
+        if self._size is None:
+            self._size = self.size
+        if self._size > self._most:
+            rule, seen = f"holds at most {counted(self._most, 'byte', ',')}", counted(self._size, "byte", ",")
+            fix = "delete old versions with prune(keep=[...]), or raise most_bytes"
+            raise DataError("store", rule, rows=self.versions(), seen=seen, fix=fix)
+        self._size += int(added.estimated_size())
+
+
+def _defined(what: Definition | Selection) -> Definition:
+    return what if isinstance(what, Definition) else definition_of(what)
+
+
+def _check_keys(keys: pl.DataFrame, answer: Sequence[str]) -> None:
+    """Refuse keys to which the columns of the answer cannot be joined."""
+    if not isinstance(keys, pl.DataFrame):
+        raise InputError("keys", type(keys).__name__, allowed="a Polars frame with columns time and instrument")
+    if not {"time", "instrument"} <= set(keys.columns):
+        raise InputError("keys", keys.columns, allowed="columns time and instrument")
+    if not keys.schema["time"].is_integer():
+        fix = "cast times, e.g. pl.col('time').dt.epoch('ns')"
+        raise InputError("keys.time", str(keys.schema["time"]), allowed="Int64, UTC ns", fix=fix)
+    if taken := [name for name in keys.columns if name in answer]:
+        raise InputError("keys", taken, why="the answer has these columns too", fix="rename or drop them")
+
+
+def _joined(keys: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the keys of an instrument with what was known of it at each time, null where nothing was."""
+    place = current_at(rows, keys["time"].to_numpy())
+    if rows.is_empty():
+        found = pl.DataFrame({name: pl.Series([None] * len(keys), dtype=kind) for name, kind in rows.schema.items()})
+    else:
+        found = rows[np.maximum(place, 0).tolist()]
+    known = pl.Series(place >= 0)
+    found = found.select(pl.when(known).then(pl.col(column)).alias(column) for column in found.columns)
+    return pl.concat([keys, found], how="horizontal")
+
+
+def _of_bars(rows: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """Return the latest of the rows at each bar of a frame."""
+    return latest(rows).filter(pl.col("ts").is_in(bars["ts"].implode()))
+
+
+def _check_none_gone(name: str, held: pl.DataFrame, made: pl.DataFrame) -> None:
+    """Refuse a panel that lacks a bar between its first and last which was stored."""
+    gone = held.filter(pl.col("ts").is_between(made["ts"].min(), made["ts"].max())).join(made, on="ts", how="anti")
+    if len(gone):
+        rule = "bars are corrected, never taken back"
+        fix = "keep the bar in the panel, with the values that it should have"
+        rows, seen = (
+            [f"{name}@{ts}" for ts in gone["ts"].to_list()],
+            f"a panel without {counted(len(gone), 'stored bar')}",
+        )
+        raise DataError("store", rule, rows=rows, seen=seen, fix=fix)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karat.kernels._jit import compiled, exported
+from karat.kernels._memory import floats_at
 from karat.kernels.features import _elements as elements
 from karat.kernels.features import _ops as ops
 from karat.kernels.features import _steps as steps
@@ -30,13 +31,33 @@ def finite(value: float) -> float:
     return value if math.isfinite(value) else NAN
 
 
-@exported("none(int64[::1], f8[::1], int64, f8[:, ::1], f8[::1])")
-def merge_rows(code: Ints, c: Floats, m: int, slots: Floats, out: Floats) -> None:
+@exported("int64(int64[::1], int64[::1])")
+def broken(places: Ints, rows: Ints) -> int:
+    """Return how many values are not finite, of columns of rows[0] floats at the addresses in `places`."""
+    count = 0
+    for k in range(places.shape[0]):
+        x = floats_at(places[k], rows[0])
+        for i in range(x.shape[0]):
+            count += 0 if abs(x[i]) < math.inf else 1
+    return count
+
+
+@compiled("int64(f8[::1])")
+def infinite(x: Floats) -> int:
+    """Return how many values are infinite; NaN is not."""
+    count = 0
+    for i in range(x.shape[0]):
+        count += 1 if abs(x[i]) == math.inf else 0
+    return count
+
+
+@exported("none(int64[::1], f8[::1], int64, int64[::1], f8[::1])")
+def merge_rows(code: Ints, c: Floats, m: int, places: Ints, out: Floats) -> None:
     """Write a merge of two blocks of every row; the older block ends `m` rows earlier."""
     n = out.shape[0]
     op = code[ops.OP]
-    a, b = slots[code[2], m:n], slots[code[3], : n - m]
-    v, u = slots[code[4], m:n], slots[code[5], : n - m]
+    a, b = floats_at(places[code[2]], n)[m:], floats_at(places[code[3]], n)[: n - m]
+    v, u = floats_at(places[code[4]], n)[m:], floats_at(places[code[5]], n)[: n - m]
     done = out[m:n]
     if op == ops.MERGE_M2 or op == ops.MERGE_TIME:
         for i in range(n - m):
@@ -45,7 +66,7 @@ def merge_rows(code: Ints, c: Floats, m: int, slots: Floats, out: Floats) -> Non
             else:
                 done[i] = a[i] + b[i] + (v[i] - u[i]) * c[0]
         return
-    x, y = slots[code[6], m:n], slots[code[7], : n - m]
+    x, y = floats_at(places[code[6]], n)[m:], floats_at(places[code[7]], n)[: n - m]
     if op == ops.MERGE_COV:
         for i in range(n - m):
             done[i] = elements.merge_cov(a[i], b[i], v[i], u[i], x[i], y[i], c[0])
@@ -53,7 +74,7 @@ def merge_rows(code: Ints, c: Floats, m: int, slots: Floats, out: Floats) -> Non
         for i in range(n - m):
             done[i] = elements.merge_m3(a[i], b[i], v[i], u[i], x[i], y[i], c[0], c[1], c[2])
     else:
-        s, t = slots[code[8], m:n], slots[code[9], : n - m]
+        s, t = floats_at(places[code[8]], n)[m:], floats_at(places[code[9]], n)[: n - m]
         for i in range(n - m):
             done[i] = elements.merge_m4(a[i], b[i], v[i], u[i], x[i], y[i], s[i], t[i], c[0], c[1], c[2])
 
@@ -72,135 +93,158 @@ def window_rows(code: Ints, c: Floats, x: Floats, y: Floats, weights: Floats, ro
         windows.spread(x, y, w, out)
     elif op == ops.SINCE:
         windows.since(x, y, w, out)
+    elif op == ops.SINCE_FIRST:
+        windows.since_first(x, y, w, out)
     elif op == ops.RESCALED:
         windows.rescaled(x, w, out)
-    elif op == ops.DETREND:
-        windows.detrend(x, w, out)
     else:
-        windows.count_below(x, y, w, out)
+        windows.detrend(x, w, out)
 
 
-@exported("none(int64[:, ::1], f8[:, ::1], f8[::1], f8[:, ::1], f8[::1], f8[::1])")
-def evaluate(program: Ints, constants: Floats, weights: Floats, slots: Floats, state: Floats, room: Floats) -> None:
-    """Run a program over all rows: slots (s, n), whose first rows hold the columns, are written in its order."""
-    n = slots.shape[1]
+@compiled("none(int64[::1], int64[::1], int64)")
+def deliver(places: Ints, taken: Ints, n: int) -> None:
+    """Bring slots to where they are wanted, NaN for what is not finite; a slot may lie there already."""
+    first = places.shape[0] - taken.shape[0]
+    for j in range(taken.shape[0]):
+        at, to = places[taken[j]], places[first + j]
+        x, done = floats_at(at, n), floats_at(to, n)
+        if at != to or infinite(x) > 0:
+            for i in range(n):
+                done[i] = x[i] - x[i] + x[i]
+
+
+@exported("none(int64[:, ::1], f8[:, ::1], f8[::1], int64[::1], int64[::1], int64[::1], f8[::1], f8[::1])")
+def evaluate(
+    program: Ints, constants: Floats, weights: Floats, taken: Ints, places: Ints, rows: Ints,
+    state: Floats, room: Floats,
+) -> None:  # fmt: skip
+    """Run a program over all rows, instruction by instruction, and hand out what was asked for.
+
+    taken: (p,) the slot of each root. places: the address of the floats of each slot, those of the columns with their
+    values, then (p,) the address for each root, which may be its slot's own. rows: (1,) their number n.
+    """
+    n = rows[0]
     for j in range(program.shape[0]):
         code, c = program[j], constants[j]
         op, w = code[ops.OP], code[ops.WINDOW]
-        out, a = slots[code[ops.OUT]], slots[code[2]]
+        out, a = floats_at(places[code[ops.OUT]], n), floats_at(places[code[2]], n)
         if op < ops.BINARY:
             elements.unary_rows(op, a, w, c[0], c[1], out)
         elif op < ops.ELEMENTS:
             m = min(code[ops.LAG], n)
             out[:m] = NAN
             if op < ops.MERGES:
-                b = slots[code[3]]
-                elements.binary_rows(op, a[m:], b[: n - m], slots[code[4]], c[0], out[m:])
+                b = floats_at(places[code[3]], n)
+                elements.binary_rows(op, a[m:], b[: n - m], floats_at(places[code[4]], n), c[0], out[m:])
             else:
-                merge_rows(code, c, m, slots, out)
+                merge_rows(code, c, m, places, out)
         elif op < ops.WINDOWED:
-            window_rows(code, c, a, slots[code[3]], weights, room, out)
+            window_rows(code, c, a, floats_at(places[code[3]], n), weights, room, out)
         else:
             s = state[code[ops.PLACE] : code[ops.PLACE] + int(c[2])]
-            steps.scan(op, a, slots[code[3]], slots[code[4]], slots[code[5]], w, c[0], c[1], s, out)
+            b, d, e = floats_at(places[code[3]], n), floats_at(places[code[4]], n), floats_at(places[code[5]], n)
+            steps.scan(op, a, b, d, e, w, c[0], c[1], s, out)
+    deliver(places, taken, n)
 
 
-@exported("none(f8[:, ::1], int64[::1], f8[:, ::1], int64)")
-def deliver(slots: Floats, taken: Ints, out: Floats, begin: int) -> None:
-    """Copy slots to the rows of `out` from column `begin` on, NaN for what is not finite."""
-    n = slots.shape[1]
-    for j in range(taken.shape[0]):
-        x, done = slots[taken[j]], out[j, begin : begin + n]
-        for i in range(n):
-            done[i] = x[i] - x[i] + x[i]
+@compiled("f8(f8[::1], int64, int64)")
+def held(state: Floats, ring: int, row: int) -> float:
+    """Return what a ring holds of a row: low half of `ring` its place in the state, high half its mask."""
+    return float(state[(ring & ops.RING) + (row & (ring >> ops.RING_BITS))])
 
 
-@compiled("f8(f8[::1], int64[:, ::1], int64, int64)")
-def held(state: Floats, rings: Ints, node: int, row: int) -> float:
-    """Return a node's value of a row, NaN before the first."""
-    return float(state[rings[node, 0] + (row & rings[node, 1])]) if row >= 0 else NAN
-
-
-@compiled("f8(int64[::1], f8[::1], int64[:, ::1], f8[::1], int64)")
-def element(code: Ints, c: Floats, rings: Ints, state: Floats, t: int) -> float:
-    """Return an element-wise operation of row t."""
+@compiled("f8(int64[::1], f8[::1], f8[::1], int64)")
+def merged(code: Ints, c: Floats, state: Floats, t: int) -> float:
+    """Return a merge of two blocks of row t, of more than means and squares."""
     op, then = code[ops.OP], t - code[ops.LAG]
-    a = held(state, rings, code[2], t)
-    if op < ops.BINARY:
-        return float(elements.unary(op, a, code[ops.WINDOW], c[0], c[1]))
-    b = held(state, rings, code[3], then)
-    if op < ops.MERGES:
-        return float(elements.binary(op, a, b, held(state, rings, code[4], t), c[0]))
-    v, u = held(state, rings, code[4], t), held(state, rings, code[5], then)
-    if op == ops.MERGE_M2:
-        return float(elements.merge_m2(a, b, v, u, c[0]))
-    if op == ops.MERGE_TIME:
-        return a + b + (v - u) * float(c[0])
-    x, y = held(state, rings, code[6], t), held(state, rings, code[7], then)
+    a, b, v, u = (
+        held(state, code[2], t),
+        held(state, code[3], then),
+        held(state, code[4], t),
+        held(state, code[5], then),
+    )
+    x, y = held(state, code[6], t), held(state, code[7], then)
     if op == ops.MERGE_COV:
         return float(elements.merge_cov(a, b, v, u, x, y, c[0]))
     if op == ops.MERGE_M3:
         return float(elements.merge_m3(a, b, v, u, x, y, c[0], c[1], c[2]))
-    r, s = held(state, rings, code[8], t), held(state, rings, code[9], then)
+    r, s = held(state, code[8], t), held(state, code[9], then)
     return float(elements.merge_m4(a, b, v, u, x, y, r, s, c[0], c[1], c[2]))
 
 
-@exported("f8(int64[::1], f8[::1], int64[:, ::1], f8[::1], f8[::1], int64, f8[:, ::1])")
-def windowed(code: Ints, c: Floats, rings: Ints, weights: Floats, state: Floats, t: int, room: Floats) -> float:
+@exported("f8(int64[::1], f8[::1], f8[::1], f8[::1], int64, f8[:, ::1])")
+def windowed(code: Ints, c: Floats, weights: Floats, state: Floats, t: int, room: Floats) -> float:
     """Return a windowed operation of row t: the batch function on the rows of its window, out of the ring."""
     w = code[ops.WINDOW]
     if t + 1 < w:
         return NAN
     x, y, out = room[0, :w], room[1, :w], room[2, :w]
     for j in range(w):
-        x[j] = held(state, rings, code[2], t - w + 1 + j)
+        x[j] = held(state, code[2], t - w + 1 + j)
         y[j] = NAN
-    y[w - 1] = held(state, rings, code[3], t)
+    y[w - 1] = held(state, code[3], t)
     window_rows(code, c, x, y, weights, room[3], out)
     return float(out[w - 1])
 
 
-_PLAN = "int64[:, ::1], f8[:, ::1], int64[:, ::1], f8[::1], int64[:, ::1], int64[::1]"
+_PLAN = "int64[:, ::1], f8[:, ::1], f8[::1], int64[:, ::1], int64[:, ::1], int64[:, ::1]"
 
 
 @exported(f"none({_PLAN}, f8[::1], f8[::1], f8[:, ::1], f8[::1])")
 def advance(
-    program: Ints, constants: Floats, rings: Ints, weights: Floats, groups: Ints, taken: Ints,
+    program: Ints, constants: Floats, weights: Floats, groups: Ints, ends: Ints, taken: Ints,
     bar: Floats, state: Floats, room: Floats, out: Floats,
 ) -> None:  # fmt: skip
     """Take the next bar: `state` goes one row further, `out` gets the features.
 
-    groups: (g, columns) 1 where a group of features reads a column; a group passes over a bar in which one of its
-    columns is not finite. state: the rows each group has seen, then rings and recursions. taken: (p,) node of each
-    feature; its group is that of its node's ring.
+    program: instructions whose operands and results are rings (see `held`). groups: (g, columns) 1 where a group of
+    features reads a column; a group passes over a bar in which one of its columns is not finite. ends: (g, 2) where the
+    instructions and the features of a group end. taken: (p, 2) each feature's ring and place in `out`. state: the rows
+    that each group has seen, then rings, NaN before their first row, and recursions.
     """
+    j, k = 0, 0
     for g in range(groups.shape[0]):
-        whole = 1.0
-        for k in range(groups.shape[1]):
-            if groups[g, k] != 0 and not math.isfinite(bar[k]):
-                whole = 0.0
-        room[4, g] = whole
-    for j in range(program.shape[0]):
-        code, c = program[j], constants[j]
-        g = code[ops.GROUP]
-        if state[g] < 0.0 or room[4, g] == 0.0:
+        whole = True
+        for i in range(groups.shape[1]):
+            if groups[g, i] != 0 and not math.isfinite(bar[i]):
+                whole = False
+        if not whole:
+            j = ends[g, 0]
+            while k < ends[g, 1]:
+                out[taken[k, 1]] = NAN
+                k += 1
             continue
-        op, t, node = code[ops.OP], int(state[g]), code[ops.OUT]
-        if op == ops.INPUT:
-            value = bar[code[ops.WINDOW]]
-        elif op < ops.ELEMENTS:
-            value = element(code, c, rings, state, t)
-        elif op < ops.WINDOWED:
-            value = windowed(code, c, rings, weights, state, t, room[:4])
-        else:
-            s = state[code[ops.PLACE] : code[ops.PLACE] + int(c[2])]
-            value = steps.step(
-                op, held(state, rings, code[2], t), held(state, rings, code[3], t), held(state, rings, code[4], t),
-                held(state, rings, code[5], t), code[ops.WINDOW], c[0], c[1], s,
-            )  # fmt: skip
-        state[rings[node, 0] + (t & rings[node, 1])] = value
-    for j in range(taken.shape[0]):
-        g, node = rings[taken[j], 2], taken[j]
-        out[j] = finite(held(state, rings, node, int(state[g]))) if room[4, g] != 0.0 else NAN
-    for g in range(groups.shape[0]):
-        state[g] += room[4, g]
+        t = int(state[g])
+        while j < ends[g, 0]:
+            op, then = program[j, ops.OP], t - program[j, ops.LAG]
+            p = constants[j, 0]
+            a = held(state, program[j, 2], t)
+            if op < ops.BINARY:
+                value = elements.unary(op, a, program[j, ops.WINDOW], p, constants[j, 1])
+            elif op < ops.MERGES:
+                value = elements.binary(op, a, held(state, program[j, 3], then), held(state, program[j, 4], t), p)
+            elif op == ops.MERGE_M2 or op == ops.MERGE_TIME:
+                b, v, u = (
+                    held(state, program[j, 3], then),
+                    held(state, program[j, 4], t),
+                    held(state, program[j, 5], then),
+                )
+                value = elements.merge_m2(a, b, v, u, p) if op == ops.MERGE_M2 else a + b + (v - u) * p
+            elif op < ops.ELEMENTS:
+                value = merged(program[j], constants[j], state, t)
+            elif op == ops.INPUT:
+                value = bar[program[j, ops.WINDOW]]
+            elif op < ops.WINDOWED:
+                value = windowed(program[j], constants[j], weights, state, t, room)
+            else:
+                at = program[j, ops.PLACE]
+                value = steps.step(
+                    op, a, held(state, program[j, 3], t), held(state, program[j, 4], t), held(state, program[j, 5], t),
+                    program[j, ops.WINDOW], p, constants[j, 1], state[at : at + int(constants[j, 2])],
+                )  # fmt: skip
+            state[(program[j, ops.OUT] & ops.RING) + (t & (program[j, ops.OUT] >> ops.RING_BITS))] = value
+            j += 1
+        while k < ends[g, 1]:
+            out[taken[k, 1]] = finite(held(state, taken[k, 0], t))
+            k += 1
+        state[g] += 1.0

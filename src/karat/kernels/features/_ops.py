@@ -7,8 +7,10 @@
 | w | window in rows |
 | p, q, r | constants |
 
-An instruction is a row of whole numbers (`OP`, `OUT`, eight operands from `IN`, `LAG`, `WINDOW`, `PLACE`, `GROUP`) and
+An instruction is a row of whole numbers (`OP`, `OUT`, eight operands from `IN`, `LAG`, `WINDOW`, `PLACE`) and
 a row of three floats. `PLACE` is where a recursion keeps its state, or where a weighted sum finds its weights.
+Operands and `OUT` are rows of a table of values; online they are rings in the state: place + mask * 2 ** `RING_BITS`,
+with a length of mask + 1, a power of two.
 
 Invariants:
 1. The value of an element-wise or windowed operation at a row depends on that row's window alone, to the bit: how many
@@ -21,8 +23,10 @@ from __future__ import annotations
 
 from typing import Final
 
-OP, OUT, IN, LAG, WINDOW, PLACE, GROUP, WIDTH = 0, 1, 2, 10, 11, 12, 13, 14
+OP, OUT, IN, LAG, WINDOW, PLACE, WIDTH = 0, 1, 2, 10, 11, 12, 13
 MOST: Final = 8
+RING_BITS: Final = 32
+RING: Final = (1 << RING_BITS) - 1
 
 # element-wise: one number out of the operands of a row
 SINE, AFFINE, LOG, EXP, SQRT, ABS, SIGN, POSITIVE, ROUND, AT_LEAST, XLOGX, POWER, CALENDAR = range(13)
@@ -33,7 +37,7 @@ MERGES: Final = 27
 ELEMENTS: Final = 32
 
 # windowed: read the last w rows of the first operand
-DOT, RANK, QUANTILE, SPREAD, SINCE, RESCALED, DETREND, COUNT_BELOW = range(32, 40)
+DOT, RANK, QUANTILE, SPREAD, SINCE, SINCE_FIRST, RESCALED, DETREND = range(32, 40)
 WINDOWED: Final = 40
 INPUT: Final = 40  # online only: a column of the bar
 

@@ -51,22 +51,6 @@ def rank(x: Floats, w: int, out: Floats) -> None:
 
 
 @compiled("none(f8[::1], f8[::1], int64, f8[::1])")
-def count_below(x: Floats, y: Floats, w: int, out: Floats) -> None:
-    """Write how many of the last w values of x are below y[t]."""
-    n = out.shape[0]
-    out[: min(w - 1, n)] = NAN
-    if n < w:
-        return
-    m = n - w + 1
-    done, last = out[w - 1 :], y[w - 1 :]
-    done[:] = 0.0
-    for j in range(w):
-        part = x[w - 1 - j : w - 1 - j + m]
-        for i in range(m):
-            done[i] += (1.0 if part[i] < last[i] else 0.0) + 0.0 * (part[i] + last[i])
-
-
-@compiled("none(f8[::1], f8[::1], int64, f8[::1])")
 def spread(x: Floats, y: Floats, w: int, out: Floats) -> None:
     """Write the mean of |x[t - j] - y[t]| over the last w values of x."""
     n = out.shape[0]
@@ -88,7 +72,7 @@ def spread(x: Floats, y: Floats, w: int, out: Floats) -> None:
 def since(x: Floats, extreme: Floats, w: int, out: Floats) -> None:
     """Write how many rows ago x was last equal to the extreme of its window."""
     n = out.shape[0]
-    at = 0
+    at = -1  # nowhere yet: the first window is searched from its end too
     for t in range(n):
         top = extreme[t]
         if top != top:
@@ -98,6 +82,25 @@ def since(x: Floats, extreme: Floats, w: int, out: Floats) -> None:
             at = t
             while x[at] != top and at > t - w + 1:
                 at -= 1
+        out[t] = float(t - at)
+
+
+@compiled("none(f8[::1], f8[::1], int64, f8[::1])")
+def since_first(x: Floats, extreme: Floats, w: int, out: Floats) -> None:
+    """Write how many rows ago x was first, in its window, equal to the extreme of the window."""
+    at = -1
+    for t in range(out.shape[0]):
+        top = extreme[t]
+        if top != top:
+            out[t] = NAN
+            at = -1  # what came before is outside every later window
+            continue
+        if at <= t - w or at < 0:
+            at = t - w + 1
+            while x[at] != top:
+                at += 1
+        elif x[at] != top:  # the rows between were no extreme before: only the new one can be
+            at = t
         out[t] = float(t - at)
 
 

@@ -37,7 +37,7 @@ if typing.TYPE_CHECKING:
     from karat.data._level3 import Level3Book, level2_from_level3
     from karat.data._manifest import CatalogEntry, CatalogProblem
     from karat.data._orderflow import FlowRates, OrderFlow, order_flow
-    from karat.data._panel import KEYS, OHLCV, Panel, Provenance, blocks, check_panel
+    from karat.data._panel import KEYS, OHLCV, Panel, Provenance, blocks, check_panel, extent
     from karat.data._quality import RULES, Finding, QualityReport, Rule, check_quality
     from karat.data._resample import SCALES, Bars, is_intraday, resample
     from karat.data._rule_tables import (
@@ -140,6 +140,7 @@ __all__ = [
     "events_from_quotes",
     "events_from_rows",
     "events_from_trades",
+    "extent",
     "horizon_bars",
     "is_intraday",
     "level2_from_level3",
@@ -186,7 +187,7 @@ __getattr__ = _on_demand(
         "_level3": ("Level3Book", "level2_from_level3"),
         "_manifest": ("CatalogEntry", "CatalogProblem"),
         "_orderflow": ("FlowRates", "OrderFlow", "order_flow"),
-        "_panel": ("KEYS", "OHLCV", "Panel", "Provenance", "blocks", "check_panel"),
+        "_panel": ("KEYS", "OHLCV", "Panel", "Provenance", "blocks", "check_panel", "extent"),
         "_quality": ("RULES", "Finding", "QualityReport", "Rule", "check_quality"),
         "_resample": ("SCALES", "Bars", "is_intraday", "resample"),
         "_rule_tables": (

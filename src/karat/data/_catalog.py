@@ -28,7 +28,7 @@ import polars as pl
 from karat.core import DataError, InputError, file_digests, iso, short_id
 from karat.data._lake import select
 from karat.data._manifest import MANIFEST, CatalogEntry, CatalogProblem, read_manifest, write_manifest
-from karat.data._panel import Panel, Provenance
+from karat.data._panel import Panel, Provenance, extent
 
 FOLDERS: Final = ("raw", "processed", "samples")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -157,7 +157,7 @@ class Catalog:
         sha, md5 = file_digests(self.root / file)
         panel = what if isinstance(what, Panel) else None
         ts = panel.frame["ts"] if panel else pl.Series(dtype=pl.Int64)
-        first, last = (iso(int(ts.min())), iso(int(ts.max()))) if len(ts) else ("", "")  # type: ignore[arg-type]
+        first, last = map(iso, extent(ts)) if len(ts) else ("", "")
         entry = CatalogEntry(
             name=name,
             version=version,

@@ -17,7 +17,7 @@ import polars as pl
 
 from karat._words import counted
 from karat.core import NS_PER_DAY, DataError, InputError, iso, iso_date
-from karat.data._panel import KEYS, Panel, Provenance, check_panel
+from karat.data._panel import KEYS, Panel, Provenance, check_panel, extent
 
 _KNOWN = "_known_at_right"
 _SHOWN: Final = 5
@@ -60,7 +60,7 @@ def asof_join(
     )
     age = pl.col("known_at") - pl.col(_KNOWN)
     fresh = (age <= int(max_age_days * NS_PER_DAY)).fill_null(False)
-    last = int(right.frame["known_at"].max())  # type: ignore[arg-type]
+    last = extent(right.frame["known_at"])[1]
     stale = joined.filter(~fresh & pl.col(_KNOWN).is_not_null() & (pl.col("known_at") <= last))
     kept = joined.filter(fresh).drop(_KNOWN).sort("instrument", "ts")
     if len(kept) == 0:
@@ -97,7 +97,8 @@ def combine(panels: Sequence[Panel]) -> Panel:
         if twice:
             raise InputError("panels", sorted(twice), why="the instrument is in two panels", fix="leave one out")
         seen |= set(panel.instruments)
-        if _bounds(panel)[0] > _bounds(first)[1] or _bounds(first)[0] > _bounds(panel)[1]:
+        (low, high), (begin, end) = extent(panel.frame["ts"]), extent(first.frame["ts"])
+        if low > end or begin > high:
             _no_overlap(first, panel, "panels")
     frame = pl.concat([panel.frame for panel in panels]).sort("instrument", "ts")
     notes = tuple(dict.fromkeys(note for panel in panels for note in panel.notes))
@@ -159,10 +160,6 @@ def _no_overlap(left: Panel, right: Panel, title: str) -> None:
     raise DataError(title, "date ranges overlap", rows=rows, seen="no date in common", fix=fix)
 
 
-def _bounds(panel: Panel) -> tuple[int, int]:
-    return int(panel.frame["ts"].min()), int(panel.frame["ts"].max())  # type: ignore[arg-type]
-
-
 def _range(panel: Panel) -> str:
-    low, high = _bounds(panel)
+    low, high = extent(panel.frame["ts"])
     return f"{iso_date(low)} to {iso_date(high)}"

@@ -99,6 +99,16 @@ def blocks(frame: pl.DataFrame) -> tuple[tuple[int, int], ...]:
     return tuple((end - length, end) for end, length in zip(ends, lengths, strict=True))
 
 
+def extent(times: pl.Series) -> tuple[int, int]:
+    """Return the first and the last of (n,) instants, UTC ns, whatever their order.
+
+    Raises:
+        ValueError: there is none.
+    """
+    values = times.to_numpy()
+    return int(values.min()), int(values.max())
+
+
 def _check_order(frame: pl.DataFrame) -> None:
     early = frame.filter(pl.col("known_at") < pl.col("ts"))
     if len(early):

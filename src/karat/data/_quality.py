@@ -22,7 +22,7 @@ from karat._words import counted
 from karat.core import DataError, iso, iso_date
 from karat.data._calendars import ALWAYS, NO_CALENDAR, sessions
 from karat.data._log import log_violation
-from karat.data._panel import KEYS, OHLCV, Panel, check_panel
+from karat.data._panel import KEYS, OHLCV, Panel, check_panel, extent
 
 _PRICES: Final = OHLCV[:4]
 _STALE_RUN: Final = 5
@@ -181,8 +181,8 @@ def _schedule(frame: pl.DataFrame, calendar: str) -> pl.DataFrame | None:
     if calendar == NO_CALENDAR or len(frame) == 0:
         return None
     # a bar that closes at midnight belongs to the day before
-    low, high = iso_date(int(frame["ts"].min()) - 1), iso_date(int(frame["ts"].max()))  # type: ignore[arg-type]
-    return sessions(calendar, low, high).with_row_index("session")
+    low, high = extent(frame["ts"])
+    return sessions(calendar, iso_date(low - 1), iso_date(high)).with_row_index("session")
 
 
 def _off_session(frame: pl.DataFrame, calendar: str) -> pl.DataFrame:

@@ -21,7 +21,7 @@ import polars as pl
 from karat._words import counted
 from karat.core import NS_PER_DAY, DataError, InputError, iso, iso_date
 from karat.data._calendars import NO_CALENDAR, sessions
-from karat.data._panel import Panel, check_panel
+from karat.data._panel import Panel, check_panel, extent
 
 Bars = Literal["1d", "2d", "3d", "5d", "week"]
 SCALES: Final[dict[str, int]] = {"1d": 1, "2d": 2, "3d": 3, "5d": 5, "week": 0}
@@ -50,7 +50,7 @@ def resample(panel: Panel, scale: str) -> Panel:
     if len(panel.frame) == 0:
         raise InputError("panel", "0 rows", why="there is nothing to resample", fix="load a range with data")
     placed = _placed(panel, _blocks(panel, SCALES[scale]))
-    now = int(panel.frame["ts"].max())  # type: ignore[arg-type]
+    now = extent(panel.frame["ts"])[1]
     bars = placed.filter(pl.col("ends") <= now).group_by("instrument", "ends").agg(_aggregates(panel.values))
     if len(bars) == 0:
         raise InputError("scale", scale, why="the panel is shorter than one bar", fix="load more sessions")
@@ -84,11 +84,11 @@ def _placed(panel: Panel, table: pl.DataFrame) -> pl.DataFrame:
 
 def _blocks(panel: Panel, size: int) -> pl.DataFrame:
     """Return open_ns and close_ns of each session, its block, and `ends`: the close of the block's last session."""
-    first = dt.date.fromisoformat(iso_date(int(panel.frame["ts"].min()) - 1))  # type: ignore[arg-type]
-    last = dt.date.fromisoformat(iso_date(int(panel.frame["ts"].max())))  # type: ignore[arg-type]
+    low, high = extent(panel.frame["ts"])
+    first, last = (dt.date.fromisoformat(iso_date(ts)) for ts in (low - 1, high))
     # a month more, so that the last block's own end is scheduled and an unfinished block can be seen as such
     table = sessions(panel.calendar, first, last + dt.timedelta(days=30))
-    table = table.filter(pl.col("close_ns") >= int(panel.frame["ts"].min()))  # type: ignore[arg-type]
+    table = table.filter(pl.col("close_ns") >= low)
     number = pl.int_range(pl.len())
     block = number // size if size else pl.col("date").dt.truncate("1w").cast(pl.Int32).cast(pl.Int64)
     return table.select("open_ns", "close_ns", block.alias("block"), pl.col("close_ns").max().over(block).alias("ends"))

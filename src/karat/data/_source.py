@@ -17,7 +17,7 @@ import polars as pl
 
 from karat.core import NS_PER_DAY, InputError, iso_date, to_ns
 from karat.data._calendars import maybe_date
-from karat.data._panel import Panel
+from karat.data._panel import Panel, extent
 
 
 class Source(ABC):
@@ -64,5 +64,5 @@ def cut_range(frame: pl.DataFrame, start: dt.date | str | None, end: dt.date | s
 def _available(frame: pl.DataFrame) -> str:
     if len(frame) == 0:
         return "nothing: the source has no rows"
-    low, high = frame["ts"].min(), frame["ts"].max()
-    return f"{iso_date(int(low) - 1)} to {iso_date(int(high) - 1)}"  # type: ignore[arg-type]
+    low, high = extent(frame["ts"])
+    return f"{iso_date(low - 1)} to {iso_date(high - 1)}"

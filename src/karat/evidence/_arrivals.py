@@ -16,7 +16,7 @@ import polars as pl
 
 from karat._words import counted
 from karat.core import NS_PER_DAY, InputError, iso_date
-from karat.data import Panel, sessions
+from karat.data import Panel, extent, sessions
 from karat.evidence._shapes import Check
 
 ALARM: Final = 0.01
@@ -53,8 +53,8 @@ def survivor_check(panel: Panel) -> Check:
     name, threshold = "survivorship", f"P(so few endings) > {ALARM:g}"
     spans = panel.frame.group_by("instrument").agg(pl.col("ts").min().alias("a"), pl.col("ts").max().alias("b"))
     edge = _EDGE_DAYS * NS_PER_DAY
-    begins = int((spans["a"] > int(spans["a"].min()) + edge).sum())  # type: ignore[arg-type]
-    ends = int((spans["b"] < int(spans["b"].max()) - edge).sum())  # type: ignore[arg-type]
+    begins = int((spans["a"] > extent(spans["a"])[0] + edge).sum())
+    ends = int((spans["b"] < extent(spans["b"])[1] - edge).sum())
     seen = f"of {counted(len(spans), 'instrument')} {begins} begin inside the data, {ends} end"
     if 0.5 ** (begins + ends) > ALARM:
         told = [note for note in panel.notes if "survivors" in note]

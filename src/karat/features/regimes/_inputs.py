@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from karat.core import InputError, iso
-from karat.data import Labels, Panel, Table, Train, check_panel
+from karat.data import Labels, Panel, Table, Train, check_panel, extent
 from karat.features._rows import as_array, check_instant, instrument_codes
 from karat.features._select import held_by
 from karat.features._spec import Floats
@@ -60,7 +60,7 @@ def as_train(panel: Panel, until_ns: int) -> Train:
     check_instant(until_ns, "until_ns")
     frame = panel.as_of(until_ns).frame
     if not len(frame):
-        first = iso(int(panel.frame["known_at"].min()))  # type: ignore[arg-type]
+        first = iso(extent(panel.frame["known_at"])[0])
         why = f"nothing of {', '.join(panel.instruments)} was known by then"
         raise InputError("until_ns", iso(until_ns), allowed=f"an instant from {first} on", why=why)
     names, code = instrument_codes(frame)

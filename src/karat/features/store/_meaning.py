@@ -97,9 +97,9 @@ def _plain(value: Any, feature: str, inner: Callable[[Any], list[Any]], seen: se
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     """Yield what makes up a function or a class: code, what it carries, and what its names stand for."""
     if isinstance(value, type):
-        held = {
-            key: getattr(each, "__func__", each) for key, each in vars(value).items()
-        }  # static methods as functions
+        yield "bases", value.__bases__
+        # static methods as functions
+        held = {key: getattr(each, "__func__", each) for key, each in vars(value).items()}
         constants = {key for key, each in held.items() if isinstance(each, _CONSTANTS) and not key.startswith("__")}
         yield from ((key, each) for key, each in held.items() if isinstance(each, FunctionType) or key in constants)
         return

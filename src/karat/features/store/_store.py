@@ -21,7 +21,7 @@ import polars as pl
 
 from karat._words import counted
 from karat.core import DataError, InputError, content_hash
-from karat.data import KEYS, Panel, check_folder
+from karat.data import KEYS, Panel, check_folder, extent
 from karat.features._build import FeatureFrame, build
 from karat.features._rows import check_instant
 from karat.features._select import Selection, resolve
@@ -116,12 +116,14 @@ class FeatureStore:
 
         Raises:
             InputError: keys without these columns, with times that are no whole nanoseconds, or with a column of the
-            answer; a selection of which nothing is stored.
+            answer; an instrument or a selection of which nothing is stored.
         """
         definition = definition_of(selection)
         _check_keys(keys, (*TIMES, *definition.names))
         offline = Offline(self._root, definition)
-        self._held(offline)
+        held = self._held(offline)
+        if strange := [name for name in keys["instrument"].unique(maintain_order=True) if name not in held]:
+            raise InputError("keys.instrument", strange[0], allowed=held, why="nothing of it is stored")
         order = keys.with_row_index("_place")
         parts = [_joined(order.clear(), offline.rows(""))]
         for (name,), part in order.group_by("instrument", maintain_order=True):
@@ -266,10 +268,10 @@ class FeatureStore:
         known = old["known_at"].is_not_null().to_numpy()
         before, after = old.select(names).to_numpy(), made.select(names).to_numpy()
         same = ((before == after) | (np.isnan(before) & np.isnan(after))).all(axis=1)
-        last = int(made["known_at"].max()) if arrived_ns is None else arrived_ns  # type: ignore[arg-type]
+        last = extent(made["known_at"])[1] if arrived_ns is None else arrived_ns
         first = held.is_empty()
         late = np.maximum(made["known_at"].to_numpy(), last)
-        new = ~known & (made["ts"].to_numpy() > (-1 if first else int(held["ts"].max())))  # type: ignore[arg-type]
+        new = ~known & (made["ts"].to_numpy() > (-1 if first else extent(held["ts"])[1]))
         moment = np.where(new | first, made["known_at"].to_numpy(), late)
         rows = made.with_columns(known_at=pl.Series(moment)).select(*TIMES, *names)
         added = rows.filter(pl.Series(~(known & same)))

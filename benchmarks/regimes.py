@@ -9,7 +9,7 @@
 from KARAT_DATA, joined as-of on when it was known). `neural`: the classifier on held-out days beside its baselines,
 with KARAT_DATA also on series that no regime was made with. `history`: the same after fits on 300 to 4,000 rows.
 `intraday`: changes within a day, labels recomputed at every bar (D-08). `memory`: changes of bands whose edges have a
-memory.
+memory. `identity`: alarms about instruments on panels of one law, planted names that are caught, and real stocks.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regime_jobs import fit, history, intraday, memory, neural, step, stress
+from regime_jobs import fit, history, identity, intraday, memory, neural, step, stress
 from regime_jobs._scores import FromAnyHistory, baselines, macro_f1, outlook
 
 JOBS = {
@@ -13,6 +13,7 @@ JOBS = {
     "history": history,
     "intraday": intraday,
     "memory": memory,
+    "identity": identity,
 }
 
 __all__ = ["JOBS", "FromAnyHistory", "baselines", "macro_f1", "outlook"]

@@ -61,6 +61,31 @@ def single_stocks() -> Iterator[tuple[str, Panel]]:
         yield str(name), _panel(_of_closes(part.select("ts", "close")), str(name))
 
 
+def whole_stocks(root: Path) -> Panel:
+    """Return those of the 88 stocks that have as many days as any; volume is money over the close."""
+    stocks = {
+        path.name.split(".")[0]: _stock(path).drop_nulls()
+        for path in sorted((root / "panel" / "stocknet").glob("*.csv.gz"))
+    }
+    longest = max(len(frame) for frame in stocks.values())
+    kept = {name: frame for name, frame in stocks.items() if len(frame) == longest}
+    arrays = {name: (frame["ts"].to_numpy(), np.log1p(frame["own"].to_numpy())) for name, frame in kept.items()}
+    traded = pl.concat([frame.select("ts", "value", instrument=pl.lit(name)) for name, frame in kept.items()])
+    made = panel_of(arrays)
+    frame = made.frame.join(traded, on=["instrument", "ts"], how="left", maintain_order="left")
+    volume = pl.col("value") / pl.col("close")
+    return Panel(frame.with_columns(volume=volume).drop("value"), made.calendar, made.provenance)
+
+
+def panel_of(returns: dict[str, tuple[np.ndarray, np.ndarray]]) -> Panel:
+    """Return the panel of instruments given by times, UTC ns, and log returns; beginning at a close of 100."""
+    frames = [
+        _panel(_of_closes(pl.DataFrame({"ts": ts, "close": 100.0 * np.exp(np.cumsum(r))})), name).frame
+        for name, (ts, r) in sorted(returns.items())
+    ]
+    return Panel(pl.concat(frames), "none", _PROVENANCE)
+
+
 def _panel(frame: pl.DataFrame, name: str) -> Panel:
     keys = {"known_at": pl.col("ts"), "instrument": pl.lit(name)}
     return Panel(frame.with_columns(**keys).select("ts", "known_at", "instrument", *_VALUES), "none", _PROVENANCE)

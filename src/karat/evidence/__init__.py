@@ -28,6 +28,7 @@ from karat.evidence._identity import (
     id_probe,
     identity_bits,
     identity_check,
+    regime_bits,
     regime_check,
 )
 from karat.evidence._intervals import (
@@ -186,6 +187,7 @@ __all__ = [
     "quantile_reliability",
     "rank_sum",
     "reality_check",
+    "regime_bits",
     "regime_check",
     "reliability",
     "require_enough",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.linear_model import enet_path
+from sklearn.linear_model import ElasticNet
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     MinMaxScaler,
@@ -204,11 +204,29 @@ def test_the_elastic_net_is_scikit_learn_s_and_keeps_correlated_features_togethe
             train.table.names
         )
     assert chosen == {2: ("f1", "f4"), 3: ("f0", "f1", "f4")}
+
+
+@pytest.mark.req("FEAT-44")
+@pytest.mark.parametrize("seed", range(6))
+def test_the_elastic_net_keeps_what_scikit_learn_s_own_fit_takes_up_first(seed: int) -> None:
+    """The penalty falls until ElasticNet has taken up as many features as are asked for: they are the same ones."""
+    rng = np.random.default_rng(seed)
+    mixing = np.eye(P) + 0.4 * rng.normal(size=(P, P))
+    x = rng.normal(size=(CUT, P)) @ mixing
+    z = x @ (rng.normal(size=P) * (rng.random(P) < 0.7)) + rng.normal(size=CUT)
     scaled = (x - x.mean(axis=0)) / x.std(axis=0)
-    _, path, _ = enet_path(scaled, z - z.mean(), l1_ratio=0.5, alphas=np.geomspace(4.0, 1e-3, 300))
-    entered = [set(np.flatnonzero(column).tolist()) for column in path.T]
-    assert {1, 4} in entered
-    assert {0, 1, 4} in entered
+    taken_up: dict[int, float] = {}
+    for penalty in np.geomspace(10.0, 1e-3, 400):
+        fit = ElasticNet(alpha=penalty, l1_ratio=0.5, tol=1e-8, max_iter=50_000).fit(scaled, z)
+        taken_up = dict.fromkeys(np.flatnonzero(fit.coef_).tolist(), float(penalty)) | taken_up
+    order = sorted(taken_up, key=lambda k: -taken_up[k])
+    train, compared = train_of(x, z), 0
+    for keep in range(1, len(order)):
+        if taken_up[order[keep - 1]] > 1.15 * taken_up[order[keep]]:  # more than a step of the path apart
+            made = Preparation.fit(train, z, scaler="standard", selector="elastic_net", keep=keep)
+            assert set(made.kept(train.table.names)) == {f"f{k}" for k in order[:keep]}
+            compared += 1
+    assert compared >= 4
 
 
 @pytest.mark.parametrize("selector", ["pca", "ica"])

@@ -27,6 +27,7 @@ from karat.features._spec import Floats
 from karat.kernels import address_of, bound, each
 from karat.kernels.features import broken, evaluate
 
+_KEPT = threading.local()
 Rows = tuple[int, int]
 _LibraryCall = tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], list[tuple[int, int]]]
 """A function, the places of its columns, its options, and for each slot that it fills which of its outputs."""
@@ -108,7 +109,7 @@ def compute_nodes(
     """
     assert out.dtype == np.float64  # its rows are written by address
     assert out.flags.c_contiguous
-    own, columns = threading.local(), {name: contiguous(values) for name, values in columns.items()}
+    own, columns = threading.local(), {name: _contiguous(values) for name, values in columns.items()}
     names = tuple(dict.fromkeys(name for each in inputs for name in each))
     plan = planned(tuple(roots), names)
 
@@ -124,6 +125,22 @@ def compute_nodes(
             _with_holes(own.worker, dict(zip(names, part, strict=True)), roots, inputs, out[:, begin:end])
 
     each(work, blocks, max(1, min(threads or _processors(), len(blocks))))
+
+
+def compute_rows(roots: tuple[Node, ...], names: tuple[str, ...], columns: Mapping[str, Floats]) -> Floats:
+    """Return (p, n) values of expressions over the rows of one instrument.
+
+    names: what the expressions read of the columns, (n,) each and finite. What a thread works with is kept: the next
+    bar's row takes less time than to set up anew.
+    """
+    if not hasattr(_KEPT, "worker"):
+        _KEPT.worker = Worker()
+    worker: Worker = _KEPT.worker
+    given = [_contiguous(columns[name]) for name in names]
+    out = np.empty((len(roots), len(given[0])))
+    if out.size:
+        worker.given(planned(roots, names), given).run(out, 0)
+    return out
 
 
 def _with_holes(
@@ -150,7 +167,7 @@ def _with_holes(
             out[k, good] = part[row]
 
 
-def contiguous(values: Floats) -> Floats:
+def _contiguous(values: Floats) -> Floats:
     """Return values as compiled code reads them by address: float64, without gaps."""
     return np.ascontiguousarray(values, dtype=np.float64)
 

@@ -17,7 +17,6 @@ Invariants:
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +24,7 @@ from typing import Final
 
 import numpy as np
 
-from karat.features._engine import Worker, contiguous, planned
+from karat.features._engine import compute_rows
 from karat.features._expressions import (
     CLOSE,
     VOLUME,
@@ -43,7 +42,6 @@ from karat.features._returns import LOG_CLOSE, LOG_RANGE, LOG_RETURN, SIZE, SQUA
 from karat.features._spec import Floats
 
 MARKET: Final = "market_return"
-_OWN: Final = threading.local()
 
 
 @dataclass(frozen=True)
@@ -66,18 +64,7 @@ class Measure:
 
     def of(self, values: Mapping[str, Floats]) -> Floats:
         """Return x, (n, D), NaN where there is none; values: (n,) each of its columns, finite."""
-        given = [contiguous(values[name]) for name in self.columns]
-        x = np.empty((len(self.parts), len(given[0])))
-        if x.size:
-            _worker().given(planned(self.parts, self.columns), given).run(x, 0)
-        return np.ascontiguousarray(x.T)
-
-
-def _worker() -> Worker:
-    """Return what this thread works with: the next bar's row takes less time than to set up anew."""
-    if not hasattr(_OWN, "worker"):
-        _OWN.worker = Worker()
-    return _OWN.worker  # type: ignore[no-any-return]
+        return np.ascontiguousarray(compute_rows(self.parts, self.columns, values).T)
 
 
 def _illiquidity(w: int) -> Node:

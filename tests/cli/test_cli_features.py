@@ -63,7 +63,7 @@ def test_show_is_for_readers() -> None:
 def test_absent_features_are_told_by_what_they_lack(tmp_path: Path) -> None:
     source, out = write_bars(tmp_path / "bars.parquet"), tmp_path / "out"
     said = karat("features", "build", source, "--features", "a100", "--features", "vix8", "--out", out)
-    facts = karat("features", "build", source, "--features", "a100", "--features", "vix8", "--out", out, "--json").facts
+    facts = karat("features", "build", source, "--features", "a100,vix8", "--out", tmp_path / "twin", "--json").facts
     lines = said.out.splitlines()[1:]
     assert len(lines) == len(set(facts["absent"].values())) < len(facts["absent"])
     line = next(line for line in lines if "needs vix;" in line)
@@ -92,7 +92,7 @@ def test_check_names_what_it_could_not_prove(tmp_path: Path) -> None:
     assert said.code == 1
     assert said.out.splitlines() == [
         "no feature with a value depends on its future; bar by bar each is the same",
-        "NOTHING PROVED, no value in 10 rows: rsi_14 (warm-up 14); load a longer history",
+        "NOTHING PROVED, no value before the last of 10 rows: rsi_14 (warm-up 14); load a longer history",
     ]
     facts = karat("features", "check", study, *few, "--json").facts
     assert (facts["passed"], facts["without_value"], facts["offending"]) == (False, ["rsi_14"], [])
@@ -236,6 +236,6 @@ def test_a_feature_without_its_input_names_the_column_and_who_has_it(tmp_path: P
         0,
         f"absent: vix_close: {held}; {held_by(['vix'])}",
     )
-    said = karat("features", "build", source, "--features", "vix_close", "--out", tmp_path / "out")
+    said = karat("features", "build", source, "--features", "vix_close", "--out", tmp_path / "other")
     assert said.code == 2
     assert f"{held}; {held_by(['vix'])}" in said.err

@@ -11,7 +11,8 @@ from features_factory import PROVENANCE, bars, panel
 
 from karat.core import NS_PER_DAY, InputError
 from karat.data import Panel
-from karat.features import FEATURES, TIERS, build, check_online, held_by, missing_inputs, resolve
+from karat.features import FEATURES, TIERS, FeatureSpec, build, check_online, held_by, resolve
+from karat.features._select import served
 
 EVERYTHING = list(FEATURES)
 
@@ -107,6 +108,32 @@ def test_after_a_window_without_volume_a_feature_has_one_value_or_says_that_it_h
             assert without_value(name), name
         else:
             assert np.ptp(late) <= 1e-9, name
+            assert within_its_unit(name, late), name
+            if "without volume" in FEATURES[name].formula or "without any flow" in FEATURES[name].formula:
+                assert not late.any(), name
+
+
+def within_its_unit(name: str, found: np.ndarray) -> bool:
+    """Return whether values are in the range that the unit states, such as `0 to 100`."""
+    stated = re.fullmatch(r"(-?[\d.]+) to (-?[\d.]+)", FEATURES[name].unit)
+    if stated is None:
+        return True
+    low, high = (float(edge) for edge in stated.groups())
+    seen, room = found[np.isfinite(found)], 1e-9 * (high - low)
+    return bool(((seen >= low - room) & (seen <= high + room)).all())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_values_keep_to_the_range_of_their_unit_also_in_bursts(family: str) -> None:
+    """Volume and moves come and go in bursts of 5 to 40 bars, and prices have ticks."""
+    n, rng = 900, np.random.default_rng(5)
+    burst = np.repeat(rng.random(n) < 0.5, rng.integers(5, 40, n))[:n]
+    frame = bars(n)
+    for name in ("open", "high", "low", "close"):
+        frame = frame.with_columns(pl.Series(name, np.round(np.where(burst, 20.0, frame[name]), 1)))
+    frame = frame.with_columns(pl.Series("volume", np.where(np.roll(burst, 7), 0.0, frame["volume"])))
+    for name, found in values(frame, of_family(family)).items():
+        assert within_its_unit(name, found), (name, np.nanmin(found), np.nanmax(found))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -231,6 +258,15 @@ def test_a_feature_without_its_input_names_the_column_and_who_has_it() -> None:
         build(closes, ["vix_close", "vix_sma_10"])
     with pytest.raises(InputError, match=r"index: in a study joins: .*name: index\}\]"):
         build(closes, ["beta_20"])
+    with pytest.raises(InputError, match="can serve none of them.*needs vix") as told:
+        build(panel(30, columns=("close", "index")), "vix8")
+    assert "did you mean" not in str(told.value)  # an index is no misspelt VIX
+
+
+def test_a_function_that_reads_a_column_which_it_does_not_name_is_told() -> None:
+    mine = FeatureSpec("mine", ("close",), 0, "custom", "price", "x", "here", lambda columns: columns["volume"])
+    with pytest.raises(InputError, match="feature.mine: got .*'close'.*; its function reads 'volume', which inputs"):
+        build(panel(30), [mine])
 
 
 @pytest.mark.req("FEAT-05")
@@ -240,6 +276,6 @@ def test_every_feature_names_each_input_that_is_missing_and_who_has_it(name: str
         if column == "ts":
             continue
         there = [other for other in FEATURES[name].inputs if other not in (column, "ts")]
-        told = missing_inputs([name], there)[name]
-        assert told.startswith(f"needs {column}; the panel has {', '.join(there)}; {column}: ")
-        assert "bundled" in told or "csv" in told
+        has = f"; the panel has {', '.join(there)}" if there else ""
+        with pytest.raises(InputError, match=f"{name}: needs {column}{has}; {column}: .*(bundled|csv)"):
+            served([name], there=there, empty={})

@@ -9,7 +9,7 @@ from features_factory import PROVENANCE, bars, panel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from karat.core import NS_PER_DAY, LeakageError
+from karat.core import NS_PER_DAY, InputError, LeakageError
 from karat.data import Panel
 from karat.features import FEATURES, FeatureSpec, build, check_invariance
 
@@ -109,14 +109,32 @@ def test_the_report_depends_on_its_arguments_only() -> None:
     assert first != check_invariance(made_of, ["a20", planted(full_sample_zscore)], seed=4)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("n", [2, 3])
 def test_a_very_short_panel_is_checked_as_far_as_it_goes(n: int) -> None:
     report = check_invariance(panel(n), ["ret_1", "close"])
     assert report.passed
-    assert report.n_cuts <= max(n - 1, 1)
+    assert report.n_cuts == 1
+    assert report.unseen == (("ret_1",) if n == 2 else ())
 
 
 def test_columns_with_holes_and_negative_values_are_poisoned_too() -> None:
     hole = pl.when(pl.int_range(pl.len()) % 7 == 0).then(None).otherwise("signal").alias("signal")
     made_of = Panel(bars(200).with_columns(hole), "XNYS", PROVENANCE)
     assert check_invariance(made_of, ["signal", "ret_1"]).passed
+
+
+@pytest.mark.parametrize("n", [200, 252, 253])
+def test_a_leak_beside_a_feature_as_long_as_the_panel_is_caught(n: int) -> None:
+    report = check_invariance(panel(n), ["ret_250", planted(tomorrow)])
+    assert report.offending == ("planted",)
+    assert report.unseen == (("ret_250",) if n < 252 else ())
+
+
+def test_where_there_is_nothing_to_cut_nothing_is_proved() -> None:
+    for cuts in (0, -1, 1.5):
+        with pytest.raises(InputError, match="cuts: got .*; allowed: instants to cut after, 1 or more"):
+            check_invariance(panel(50), ["ret_1"], cuts=cuts)  # type: ignore[arg-type]
+    for n in (0, 1):
+        one = Panel(bars(50)[:n], "XNYS", PROVENANCE)
+        with pytest.raises(InputError, match=f"panel: got '{n} instants?'; allowed: two instants or more"):
+            check_invariance(one, ["ret_1"])

@@ -45,6 +45,43 @@ def test_holes_in_any_column_are_passed_over_alike() -> None:
     assert report.passed, report.evidence
 
 
+def standing(price: float) -> pl.DataFrame:
+    """A walk of 300 bars, then 900 at one price: without volume at first, with some later."""
+    moves = pl.int_range(pl.len()) < 300
+    still = [
+        pl.when(moves).then(pl.col(name)).otherwise(price).alias(name) for name in ("open", "high", "low", "close")
+    ]
+    silent = pl.when(pl.int_range(pl.len()).is_between(300, 800)).then(0.0).otherwise("volume").alias("volume")
+    return bars(1200).with_columns(*still, silent)
+
+
+def ticks(size: float) -> pl.DataFrame:
+    """A price of about 20 in ticks of a size, so that moves, ranges and volumes are often equal."""
+    near = (pl.col("open", "high", "low", "close") / 100.0) ** 0.1 * 20.0
+    whole = (near / size).round() * size
+    return bars(1500).with_columns(whole, volume=(pl.col("volume") / 2e6).round() * 1e6)
+
+
+ODD = {
+    **{f"stands at {price}": standing(price) for price in (77.7, 10.1, 0.1, 50.0)},
+    **{f"ticks of {size}": ticks(size) for size in (1.0, 0.1, 0.05)},
+    "small prices": bars(700).with_columns(pl.col("open", "high", "low", "close") * 1e-9),
+    "a split": bars(700).with_columns(
+        pl.when(pl.int_range(pl.len()) < 350).then(name).otherwise(pl.col(name) / 1000.0).alias(name)
+        for name in ("open", "high", "low", "close")
+    ),
+    "a wrong print": bars(700).with_columns(close=pl.when(pl.int_range(pl.len()) == 350).then(1.0).otherwise("close")),
+}
+
+
+@pytest.mark.req("FEAT-50")
+@pytest.mark.parametrize("odd", ODD)
+def test_where_prices_stand_still_tie_or_jump_bar_by_bar_is_the_batch(odd: str) -> None:
+    report = check_online(Panel(ODD[odd], "XNYS", PROVENANCE), [name for name in FEATURES if name != "signal"])
+    assert report.passed, report.evidence
+    assert report.worst <= 1e-12
+
+
 def test_a_function_of_ones_own_runs_over_its_window() -> None:
     def mean_of_five(columns: dict[str, Floats]) -> Floats:
         return np.convolve(columns["close"], np.full(5, 0.2))[: len(columns["close"])]
@@ -110,12 +147,29 @@ def test_a_state_of_other_definitions_is_refused() -> None:
         OnlineFeatures("a20").restore("state")  # type: ignore[arg-type]
 
 
+def test_a_state_of_a_function_of_other_columns_is_refused() -> None:
+    def of(name: str) -> FeatureSpec:
+        return FeatureSpec("mine", (name,), 0, "custom", "price", "x", "here", lambda columns: columns[name])
+
+    state = OnlineFeatures([of("close")]).state()
+    OnlineFeatures([of("close")]).restore(state)
+    with pytest.raises(DataError, match="made by the same definitions of 1 feature"):
+        OnlineFeatures([of("volume")]).restore(state)
+
+
 def test_a_bar_of_another_shape_or_of_words_is_refused() -> None:
     live = OnlineFeatures(["close_location"])
     with pytest.raises(InputError, match=r"bar: got 'shape \(1,\)'; allowed: \(3,\): high, low, close"):
         live.update(np.ones(1))
     with pytest.raises(InputError, match=r"bar.high: got '1.5x'; allowed: a number, NaN where it is missing"):
         live.update({"close": 1.0, "high": "1.5x", "low": 1.0})  # type: ignore[dict-item]
+    for bar in ([1.0, 2.0, 3.0], None):
+        with pytest.raises(
+            InputError, match="bar: got '.*'; allowed: a mapping of high, low, close, or an array of th"
+        ):
+            live.update(bar)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"bar.ts: got 8640.*; allowed: days since 1970-01-01; pass \(ts - 1\)"):
+        OnlineFeatures(["weekday"]).update({"ts": 86_400_000_000_000})
 
 
 def test_a_bar_without_a_column_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -163,18 +164,26 @@ def test_a_taken_name_is_refused() -> None:
     with pytest.raises(InputError, match=message):
         keyed("feature", FEATURES["ret_1"], spec("ret_1"))
     assert build(panel(), [FEATURES["gap"], "gap"]).names == ("gap",)
+    for name in ("ts", "known_at", "instrument"):
+        with pytest.raises(InputError, match=f"feature.name: got '{name}'; a frame of features has such a column"):
+            build(panel(), [spec(name)])
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"name": "my feature"}, "feature.name: got 'my feature'; allowed: a Python identifier, such as ret_1"),
-        ({"inputs": ()}, r"feature.mine.inputs: got \(\); allowed: one or more panel columns"),
+        ({"inputs": ()}, r"feature.mine.inputs: got \(\); allowed: panel columns, such as \('close',\)"),
+        ({"inputs": "close"}, r"feature.mine.inputs: got 'close'; allowed: panel columns, such as \('close',\)"),
+        ({"category": "foo"}, r"feature.mine.category: got 'foo'; allowed: price, trend, .*custom"),
+        ({"lag": -1}, "feature.mine.lag: got -1; a negative one reads ahead; allowed: rows, 0 or more"),
+        ({"lookback": -1}, "feature.mine.lookback: got -1; a negative one reads ahead"),
+        ({"lookback": 1.5}, "feature.mine.lookback: got 1.5; .*allowed: rows, 0 or more"),
+        ({"compute": None}, "feature.mine.compute: got 'NoneType'; allowed: an expression, or a function of the col"),
         (
-            {"lag": -1},
-            r"feature.mine: got \(0, -1\); a negative lag reads ahead; allowed: lookback and lag of 0 or more",
+            {"compute": FEATURES["gap"].compute},
+            r"feature.mine.inputs: got \['close'\]; the expression reads open; allowed: ",
         ),
-        ({"lookback": -1}, "allowed: lookback and lag of 0 or more"),
         ({"formula": " "}, r"feature.mine.formula: got 'nothing'; the data dictionary describes every column"),
         ({"unit": ""}, "feature.mine.unit: got 'nothing'"),
         ({"source": ""}, "feature.mine.source: got 'nothing'"),
@@ -184,6 +193,12 @@ def test_a_taken_name_is_refused() -> None:
 def test_a_wrong_spec_is_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         spec(**changes)  # type: ignore[arg-type]
+
+
+def test_an_expression_knows_its_own_warm_up() -> None:
+    made = replace(FEATURES["gap"], name="mine", inputs=("close",), compute=FEATURES["rsi_14"].compute)
+    assert (made.lookback, made.recursive) == (14, True)
+    assert spec("mine").lookback == 0
 
 
 def features_doc() -> ModuleType:

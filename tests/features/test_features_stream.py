@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 from features_factory import panel
 
-from karat.core import InputError
-from karat.features import TIERS, build, build_files
+from karat.core import DataError, InputError
+from karat.data import Panel
+from karat.features import TIERS, build, build_files, resolve_file
 
 NAMES = ("A.XNYS", "B.XNYS", "C.XNYS", "D.XNYS", "E.XNYS")
 
@@ -52,3 +53,36 @@ def test_a_file_that_serves_no_feature_is_refused_as_a_panel_is(tmp_path: Path) 
     panel(30, columns=("close",)).frame.rename({"close": "vixx"}).write_parquet(source)
     with pytest.raises(InputError, match=r"did you mean the column 'vixx'\? rename it with columns: \{vixx: vix\}"):
         build_files(source, tmp_path / "out", "vix8")
+
+
+def test_every_part_has_the_features_that_the_whole_file_can_serve(tmp_path: Path) -> None:
+    """One instrument of another chunk has no volume: its features are absent everywhere, as in one build."""
+    made_of = panel(60, instruments=NAMES)
+    silent = pl.when(pl.col("instrument") == "D.XNYS").then(0.0).otherwise("volume").alias("volume")
+    frame = made_of.frame.with_columns(silent)
+    frame.write_parquet(tmp_path / "bars.parquet")
+    specs, absent = resolve_file(tmp_path / "bars.parquet", ["ret_1", "mfi_14"])
+    assert [spec.name for spec in specs] == ["ret_1"]
+    assert absent == {"mfi_14": "needs volume, which is empty for D.XNYS"}
+    build_files(tmp_path / "bars.parquet", tmp_path / "out", ["ret_1", "mfi_14"], chunk=2)
+    found = pl.read_parquet(tmp_path / "out" / "*.parquet").sort("instrument", "ts")
+    wanted = build(Panel(frame, made_of.calendar, made_of.provenance), ["ret_1", "mfi_14"]).frame
+    assert found.equals(wanted)
+    with pytest.raises(InputError, match=r"can serve none of them, for example mfi_14: needs volume, which is empty"):
+        build_files(tmp_path / "bars.parquet", tmp_path / "other", ["mfi_14"], chunk=2)
+    assert not (tmp_path / "other").exists()
+
+
+def test_old_parts_odd_chunks_and_rows_without_an_instrument_are_refused(tmp_path: Path) -> None:
+    source, made_of = tmp_path / "bars.parquet", panel(60, instruments=NAMES)
+    made_of.frame.write_parquet(source)
+    build_files(source, tmp_path / "out", ["ret_1"])
+    with pytest.raises(InputError, match=r"out: got '.*out'; it holds parts of an earlier build.*delete part-0000"):
+        build_files(source, tmp_path / "out", ["ret_5"])
+    for chunk in (0, -1, 1.5):
+        with pytest.raises(InputError, match="chunk: got .*; allowed: instruments in memory at a time, 1 or more"):
+            build_files(source, tmp_path / "new", ["ret_1"], chunk=chunk)  # type: ignore[arg-type]
+    nameless = pl.when(pl.int_range(pl.len()) < 3).then(None).otherwise("instrument").alias("instrument")
+    made_of.frame.with_columns(nameless).write_parquet(source)
+    with pytest.raises(DataError, match=r"bars\.parquet: got 'rows without one'; rule 'every row has an instrument'"):
+        build_files(source, tmp_path / "new", ["ret_1"])

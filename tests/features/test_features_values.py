@@ -146,7 +146,7 @@ def test_strength_of_a_flat_market_is_talibs_and_stated(w: int) -> None:
     close = [50.0] * 150 + [51.0, 50.0] * 20 + [50.0] * 100
     np.testing.assert_allclose(series(f"rsi_{w}", close=close), talib.RSI(np.array(close), w), rtol=0, atol=1e-9)
     assert series(f"rsi_{w}", close=close)[149] == 0.0
-    assert FEATURES[f"rsi_{w}"].formula.endswith("0 where flat")
+    assert FEATURES[f"rsi_{w}"].formula.endswith("0 before the first move")
 
 
 def test_zero_volume_in_a_window_gives_the_neutral_value() -> None:

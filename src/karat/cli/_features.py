@@ -63,7 +63,9 @@ def show(name: Annotated[str, typer.Argument(help="A feature.")], json: Json = F
 def build(
     study: Annotated[Path, typer.Argument(help="A study file, or a Parquet file of bars (with --features).")],
     sets: Sets = None,
-    features: Annotated[list[str] | None, typer.Option(help="Tiers and features of a Parquet file.")] = None,
+    features: Annotated[
+        list[str] | None, typer.Option(help="Tiers and features of a Parquet file, with commas between.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Parquet file to write, or a folder for a Parquet file.")] = None,
     single: Annotated[bool, typer.Option("--float32", help="Write float32 instead of float64.")] = False,
     json: Json = False,
@@ -114,20 +116,17 @@ def build(
 
 
 def _build_files(source: Path, features: list[str], out: Path | None, *, single: bool, json: bool) -> None:
-    import polars as pl
-
     from karat.core import InputError
-    from karat.data import KEYS
-    from karat.features import TIERS, build_files, missing_inputs
+    from karat.features import TIERS, build_files, resolve_file
 
     if not features:
         raise InputError("--features", features, allowed=list(TIERS), why="a Parquet file does not name its features")
     if out is None:
         raise InputError("--out", out, allowed="a folder", why="the parts need one")
+    features = [name for entry in features for name in entry.split(",")]
     say("building a few instruments at a time")
     parts = build_files(source, out, features, dtype="float32" if single else "float64")
-    there = [name for name in pl.scan_parquet(source).collect_schema().names() if name not in KEYS]
-    absent = missing_inputs(features, there)
+    _, absent = resolve_file(source, features)
     facts = {"parts": [str(part) for part in parts], "absent": absent}
     emit(facts, f"{counted(len(parts), 'part')} written to {out}" + _told(absent), as_json=json)
 
@@ -169,7 +168,7 @@ def check(
         say("bar by bar, with a restart half way")
         online = None if offending else check_online(panel, chosen)
         clashes, undone = _disguised(made) if distinct else ([], "")
-        hollow = _hollow(made)
+        hollow = {spec.name: spec.warm_up for spec in made.specs if spec.name in found[0].unseen}
         passed = online is not None and online.passed and not (clashes or undone or hollow)
         facts = {
             "passed": passed,
@@ -186,8 +185,8 @@ def check(
         if online is not None:
             text += "; bar by bar each is the same" if online.passed else f"\nDIFFERS: {', '.join(online.evidence)}"
         if hollow:
-            rows = counted(len(made.frame), "row")
-            text += f"\nNOTHING PROVED, no value in {rows}: {_warm_ups(hollow)}; load a longer history"
+            rows = f"no value before the last of {counted(len(made.frame), 'row')}"
+            text += f"\nNOTHING PROVED, {rows}: {_warm_ups(hollow)}; load a longer history"
         text += "".join(f"\nDISGUISED: {clash}" for clash in clashes)
         text += f"\nNOT LOOKED FOR, columns in disguise: {undone}" if undone else ""
         emit(facts, text, as_json=json)

@@ -19,9 +19,9 @@ if typing.TYPE_CHECKING:
     from karat.features._online import OnlineFeatures
     from karat.features._parity import ParityReport, check_online
     from karat.features._registry import FEATURES, TIERS, tiers_of
-    from karat.features._select import Selection, held_by, missing_inputs, required_columns, resolve
+    from karat.features._select import Selection, held_by, required_columns, resolve
     from karat.features._spec import FeatureSpec
-    from karat.features._stream import build_files
+    from karat.features._stream import build_files, resolve_file
     from karat.features._vix import VIX_REGIME_EDGES
 
 __all__ = [
@@ -52,11 +52,11 @@ __all__ = [
     "dataset_columns",
     "dictionary_pages",
     "held_by",
-    "missing_inputs",
     "model_inputs",
     "numeric_only",
     "required_columns",
     "resolve",
+    "resolve_file",
     "table",
     "tiers_of",
     "with_context",
@@ -74,9 +74,9 @@ __getattr__ = _on_demand(
         "_online": ("OnlineFeatures",),
         "_parity": ("ParityReport", "check_online"),
         "_registry": ("FEATURES", "TIERS", "tiers_of"),
-        "_select": ("Selection", "held_by", "missing_inputs", "required_columns", "resolve"),
+        "_select": ("Selection", "held_by", "required_columns", "resolve"),
         "_spec": ("FeatureSpec",),
-        "_stream": ("build_files",),
+        "_stream": ("build_files", "resolve_file"),
         "_vix": ("VIX_REGIME_EDGES",),
     },
 )

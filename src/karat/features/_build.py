@@ -2,7 +2,8 @@
 
 Invariants:
 1. Rows are the panel's rows, in its order, with its `ts` and `known_at`; every feature column is Float64.
-2. Instruments never mix: a feature of one does not change when another is added, changed or renamed.
+2. Instruments never mix: a value of one does not change when another is added, changed or renamed. Which features
+   there are may change: all instruments have the same, so that one without any volume takes those of volume from all.
 3. A row in which an input is NaN is skipped: it gets NaN and the features go on as if it were not there.
 4. A value that is not finite becomes NaN; nothing is filled, neither forward nor back.
 """
@@ -156,7 +157,11 @@ def _one(columns: Columns, spec: FeatureSpec) -> Floats:
         return np.full(n, np.nan)
     assert not isinstance(spec.compute, Node)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        values = np.asarray(spec.compute(dense), dtype=np.float64)
+        try:
+            values = np.asarray(spec.compute(dense), dtype=np.float64)
+        except KeyError as error:
+            why = f"its function reads {error}, which inputs does not name"
+            raise InputError(f"feature.{spec.name}", list(columns), why=why, fix="add it to inputs") from error
     if values.shape != (rows,):
         raise InputError(f"feature.{spec.name}", values.shape, allowed=f"an array of shape ({rows},)")
     values = np.where(np.isfinite(values), values, np.nan)

@@ -21,7 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from karat._words import counted
-from karat.core import LeakageError, generator, iso
+from karat.core import InputError, LeakageError, generator, iso
 from karat.data import KEYS, Panel
 from karat.features._build import compute
 from karat.features._compare import Comparison, difference, magnitude, outcome
@@ -39,9 +39,13 @@ TOLERANCE: Final = 1e-9
 
 @dataclass(frozen=True)
 class InvarianceReport(Comparison):
-    """Outcome of `check_invariance`; the panel was changed after `n_cuts` instants."""
+    """Outcome of `check_invariance`; the panel was changed after `n_cuts` instants.
+
+    unseen: features without a value in any row that was compared, because of their warm-up: nothing is proved of them.
+    """
 
     n_cuts: int
+    unseen: tuple[str, ...]
 
     def require(self) -> None:
         """Raise where a feature reads the future.
@@ -54,7 +58,13 @@ class InvarianceReport(Comparison):
 
 
 def check_invariance(panel: Panel, selection: Selection, *, cuts: int = 5, seed: int = 42) -> InvarianceReport:
-    """Compare the features with those of the panel cut off, and poisoned, after each of `cuts` instants."""
+    """Compare the features with those of the panel cut off, and poisoned, after each of `cuts` instants.
+
+    Raises:
+        InputError: as `build`; fewer cuts than one, or a panel of one instant, after which nothing comes.
+    """
+    if not isinstance(cuts, int) or cuts < 1:
+        raise InputError("cuts", cuts, allowed="instants to cut after, 1 or more")
     specs, _ = resolve(selection, panel)
     instants = _instants(panel.frame["known_at"].to_numpy(), specs, cuts, seed)
     names = tuple(spec.name for spec in specs)
@@ -82,11 +92,12 @@ def check_future(
     if instants is None:
         instants = [int(np.quantile(known, place, method="lower")) for place in _PLACES]
     size = magnitude(full)
-    worst = np.zeros(len(names))
+    worst, seen_values = np.zeros(len(names)), np.zeros(len(names), dtype=bool)
     evidence: dict[str, str] = {}
     for number, instant in enumerate(instants):
         past = known <= instant
         fixed = past if settled is None else settled <= instant
+        seen_values |= np.isfinite(full[fixed]).any(axis=0)
         # fixed rows among the past ones: a row that is settled was known before
         cut = compute(frame.filter(past))[fixed[past]]
         if settled is not None:
@@ -99,16 +110,19 @@ def check_future(
                 rows = counted(int((moved[:, k] > TOLERANCE).sum()), "earlier row")
                 text = f"{names[k]} changed in {rows} when the rows after {iso(instant)} were {how}"
                 evidence.setdefault(names[k], text)
-    return InvarianceReport(*outcome(worst, evidence), len(names), len(instants))
+    unseen = tuple(name for name, some in zip(names, seen_values, strict=True) if not some)
+    return InvarianceReport(*outcome(worst, evidence), len(names), len(instants), unseen)
 
 
 def _instants(known: np.ndarray, specs: tuple[FeatureSpec, ...], cuts: int, seed: int) -> list[int]:
-    """Return cut instants after every warm-up, where the panel is long enough for that."""
+    """Return cut instants after every warm-up, where the panel is long enough for that; the last but one always."""
     unique = np.unique(known)
-    first = min(max(spec.warm_up for spec in specs) + 1, len(unique) - 1)
-    candidates = unique[first : max(len(unique) - 1, first + 1)]
-    picked = generator(seed, "invariance", "cuts").permutation(len(candidates))[:cuts]
-    return [int(candidates[k]) for k in np.sort(picked)]
+    if len(unique) < 2:
+        seen, allowed = counted(len(unique), "instant"), "two instants or more: one to cut after, one that comes later"
+        raise InputError("panel", seen, allowed=allowed)
+    *candidates, last = unique[min(max(spec.warm_up for spec in specs) + 1, len(unique) - 2) : -1].tolist()
+    picked = generator(seed, "invariance", "cuts").permutation(len(candidates))[: cuts - 1]
+    return [*(candidates[k] for k in np.sort(picked)), last]
 
 
 def _poisoned(frame: pl.DataFrame, past: np.ndarray, seed: int, number: int) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from karat.features._expressions import (
     absolute,
     at_least,
     change,
+    constant,
     diff,
     ema,
     highest,
@@ -23,6 +24,7 @@ from karat.features._expressions import (
     std,
     total,
     weighted,
+    where,
 )
 from karat.features._graph import Node, lagged
 from karat.features._returns import LOG_RETURN, PRIOR, TRUE_RANGE
@@ -39,8 +41,11 @@ def stochastic(w: int) -> Node:
 
 
 def _strength_position(w: int) -> Node:
+    """Return where the index lies in its range of a window; a standing price leaves it a range of last digits."""
     strength = talib("RSI", CLOSE, w=14)
-    return position(strength, strength, strength, w, 0.5)
+    bottom = lowest(strength, w)
+    wide = highest(strength, w) - bottom
+    return where(at_least(wide, 0.01), (strength - bottom) / wide, constant(wide, 0.5))
 
 
 def _true_strength(w: int) -> Node:
@@ -84,16 +89,16 @@ def _squeeze_momentum(w: int) -> Node:
 BASIC = family(
     "momentum",
     Function("rsi", lambda w: talib("RSI", CLOSE, w=w), (7, 14, 28, 60), "0 to 100",
-             "100 x mean gain / (mean gain + mean loss), Wilder smoothing over {w} bars, 0 where flat",
+             "100 x mean gain / (mean gain + mean loss), Wilder smoothing over {w} bars, 0 before the first move",
              "TA-Lib RSI; Wilder 1978"),
     Function("stoch_d", lambda w: mean(mean(stochastic(w), 3), 3), (14, 28, 60), "0 to 100",
              "SMA3 of SMA3 of 100 (close - lowest low) / (highest high - lowest low) over {w} bars",
              "slow %D, as TA-Lib STOCH; Lane"),
     Function("cci", lambda w: talib("CCI", HIGH, LOW, CLOSE, w=w), (10, 20, 60, 120), "index",
-             "(typical price - its SMA{w}) / (0.015 x mean absolute deviation over {w} bars)",
+             "(typical price - its SMA{w}) / (0.015 x mean absolute deviation over {w} bars), 0 where flat",
              "TA-Lib CCI; Lambert 1980"),
     Function("rsi_position", _strength_position, (14, 28, 60), _SHARE,
-             "(RSI14 - its lowest) / (highest - lowest) over {w} bars, 0.5 where flat",
+             "(RSI14 - its lowest) / (highest - lowest) over {w} bars, 0.5 where that is below 0.01",
              "stochastic RSI; Chande and Kroll 1994"),
     Function("true_strength", _true_strength, (10, 25, 60), "-1 to 1",
              "twice smoothed change of close / twice smoothed |change|: EMA {w}, then EMA {w} / 2", "Blau 1991"),

@@ -19,7 +19,7 @@ import numpy as np
 
 from karat._words import counted
 from karat.core import DataError, InputError
-from karat.features._graph import Node
+from karat.features._graph import TS, Node
 from karat.features._plan import OnlinePlan, plan_online
 from karat.features._select import Selection, chosen, held_by
 from karat.features._spec import FeatureSpec, Floats
@@ -27,6 +27,7 @@ from karat.kernels import bound
 from karat.kernels.features import advance
 
 _DIGEST: Final = 32
+_LAST_DAY: Final = 1e6
 _SHOWN: Final = 12  # hex digits of a mark
 
 
@@ -59,7 +60,7 @@ class OnlineFeatures:
         self._state = self._plan.empty.copy()
         self._room = np.zeros((4, self._plan.program.window))
         self._made, self._bar = np.empty(len(specs)), np.full(len(self.columns), np.nan)
-        self._digest = _digest(self._plan, self.names)
+        self._digest = _digest(self._plan, self.names, [each.spec for each in self._kept.values()])
         program, plan = self._plan.program, self._plan
         self._advance = bound(
             advance,
@@ -80,8 +81,11 @@ class OnlineFeatures:
                 allowed = f"({len(self.columns)},): {', '.join(self.columns)}"
                 raise InputError("bar", f"shape {bar.shape}", allowed=allowed)
             self._bar[:] = bar
-        else:
+        elif isinstance(bar, Mapping):
             self._take(bar)
+        else:
+            allowed = f"a mapping of {', '.join(self.columns)}, or an array of them in this order"
+            raise InputError("bar", type(bar).__name__, allowed=allowed)
         self._advance()
         out = self._made.copy()
         for k, window in self._kept.items():
@@ -136,6 +140,9 @@ class OnlineFeatures:
                 self._bar[k] = bar[name]
             except (TypeError, ValueError):
                 raise InputError(f"bar.{name}", bar[name], allowed="a number, NaN where it is missing") from None
+            if name == TS and abs(self._bar[k]) > _LAST_DAY:
+                allowed, fix = "days since 1970-01-01", "pass (ts - 1) // 86_400_000_000_000 of a ts in nanoseconds"
+                raise InputError("bar.ts", bar[name], allowed=allowed, fix=fix)
 
 
 @dataclass
@@ -181,10 +188,11 @@ def _plan(specs: Sequence[FeatureSpec]) -> OnlinePlan:
     return plan_online(list(groups.items()))
 
 
-def _digest(plan: OnlinePlan, names: tuple[str, ...]) -> bytes:
+def _digest(plan: OnlinePlan, names: tuple[str, ...], kept: Sequence[FeatureSpec]) -> bytes:
     program = plan.program
     parts = (program.code, program.constants, program.weights, plan.groups, plan.ends, plan.taken)
-    digest = hashlib.sha256(" ".join((*names, *plan.columns)).encode())
+    windows = [repr((spec.name, spec.inputs, spec.lookback, spec.lag)) for spec in kept]
+    digest = hashlib.sha256(" ".join((*names, *plan.columns, *windows)).encode())
     for part in parts:
         digest.update(part.tobytes())
     return digest.digest()

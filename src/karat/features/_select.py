@@ -2,7 +2,8 @@
 
 Invariants:
 1. Order is that of the selection, each feature once; `-name` or `-tier` takes features out again.
-2. A feature is absent, with a reason, where the panel lacks an input column or an instrument has no value in it.
+2. A feature is absent, with a reason, where the panel lacks an input column or an instrument has no value in it:
+   every instrument of a frame has the same features.
 3. Specs may stand in a selection themselves: nothing is registered at run time.
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karat.core import InputError, nearest
-from karat.data import OHLCV, Panel, check_panel
+from karat.data import KEYS, OHLCV, Panel, check_panel
 from karat.features._graph import TS
 from karat.features._registry import FEATURES, TIERS
 from karat.features._rows import as_array
@@ -58,6 +59,10 @@ def chosen(selection: Selection, field: str = "features") -> tuple[FeatureSpec, 
         if isinstance(item, FeatureSpec):
             if picked.get(item.name, FEATURES.get(item.name, item)) is not item:
                 raise InputError("feature.name", item.name, why="the name is taken", fix="choose another name")
+            if item.name in KEYS:
+                raise InputError(
+                    "feature.name", item.name, why="a frame of features has such a column", fix="rename it"
+                )
             picked[item.name] = item
         elif item.startswith("-"):
             for name in _names(item[1:], field):
@@ -101,23 +106,43 @@ def resolve(
             raise InputError(field, name, why=why, fix=fix)
     specs = chosen(selection, field)
     empty = {name: where for name in _inputs(specs) if name in panel.values and (where := _empty_in(panel, name))}
-    absent = _absent(specs, panel.values)
+    return served(entries, there=panel.values, empty=empty, field=field)
+
+
+def served(
+    selection: Selection,
+    *,
+    there: Sequence[str],
+    empty: Mapping[str, Sequence[str]],
+    what: str = "the panel",
+    field: str = "features",
+) -> tuple[tuple[FeatureSpec, ...], dict[str, str]]:
+    """Return the specs that columns can serve, and why the others are absent.
+
+    there: the columns. empty: of these, the ones in which instruments have no value, with the instruments. what,
+    field: what a message calls them and the selection.
+
+    Raises:
+        InputError: an unknown name, nothing selected, or nothing left.
+    """
+    specs = chosen(selection, field)
+    absent = _absent(specs, there)
     for spec in specs:
         hollow = [name for name in spec.inputs if name in empty]
         if hollow and spec.name not in absent:
             absent[spec.name] = f"needs {hollow[0]}, which is empty for {', '.join(empty[hollow[0]][:_SHOWN])}"
-    require_some(entries, specs, absent=absent, there=panel.values, field=field)
+    _require_some(selection, specs, absent=absent, there=there, what=what, field=field)
     return tuple(spec for spec in specs if spec.name not in absent), absent
 
 
-def require_some(
+def _require_some(
     selection: Selection,
     specs: Sequence[FeatureSpec],
     *,
     absent: Mapping[str, str],
     there: Sequence[str],
-    what: str = "the panel",
-    field: str = "features",
+    what: str,
+    field: str,
 ) -> None:
     """Refuse data that can serve none of a selection's specs; there: its columns, what: its name in a message.
 
@@ -134,25 +159,13 @@ def require_some(
         )
 
 
-def missing_inputs(selection: Selection, there: Sequence[str]) -> dict[str, str]:
-    """Return the selected features that columns cannot serve, with what is missing and the sources that have it.
-
-    Raises:
-        InputError: an unknown name, or nothing selected.
-
-    Example:
-        >>> missing_inputs(["ret_1", "signal"], ["close"])
-        {'signal': 'needs signal; the panel has close; signal: synthetic, or csv and parquet files that have it'}
-    """
-    return _absent(chosen(selection), there)
-
-
 def _absent(specs: Sequence[FeatureSpec], there: Sequence[str]) -> dict[str, str]:
     absent = {}
     for spec in specs:
         missing = [name for name in spec.inputs if name not in there and name != TS]
         if missing:
-            told = [f"needs {', '.join(missing)}", f"the panel has {', '.join(there)}", held_by(missing)]
+            has = f"the panel has {', '.join(there)}" if there else ""
+            told = [f"needs {', '.join(missing)}", has, held_by(missing)]
             absent[spec.name] = "; ".join(part for part in told if part)
     return absent
 
@@ -173,7 +186,7 @@ def held_by(columns: Sequence[str]) -> str:
 
 def _remedy(needed: Sequence[str], there: Sequence[str]) -> str:
     """Return what to do about columns that are lacking: a likely misspelling, else what can be done."""
-    foreign = [name for name in there if name not in OHLCV]
+    foreign = [name for name in there if name not in HELD_BY]  # an index is no misspelt VIX
     for column in needed:
         guess = nearest(column, foreign)
         if guess and column not in there:

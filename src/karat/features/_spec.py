@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +57,9 @@ FLAT_RULE = "rows where an input is NaN are skipped and get NaN; NaN where the w
 class FeatureSpec:
     """One feature.
 
-    name: column name. inputs: panel columns it reads. lookback: warm-up rows. lag: rows that the computed value is
-    shifted by, for inputs that are published late. compute: an expression, or a function that maps the input columns of
+    name: column name. inputs: panel columns it reads. lookback: warm-up rows of a function, and recursive whether it
+    reads the whole past; an expression's own are taken. lag: rows that the computed value is shifted by, for inputs
+    that are published late. compute: an expression, or a function that maps the input columns of
     one instrument, each (n,) float64 in time order and finite, to the (n,) values, NaN during warm-up. function,
     window: features of one function differ in their window only, 0 where it has none.
     """
@@ -78,19 +79,35 @@ class FeatureSpec:
     window: int = 0
 
     def __post_init__(self) -> None:
-        if not self.name.isidentifier():
+        if not isinstance(self.name, str) or not self.name.isidentifier():
             raise InputError("feature.name", self.name, allowed="a Python identifier, such as ret_1")
         for field in ("unit", "formula", "source"):
             if not getattr(self, field).strip():
                 why = "the data dictionary describes every column"
                 raise InputError(f"feature.{self.name}.{field}", "nothing", allowed="a description", why=why)
-        if not self.inputs:
-            raise InputError(f"feature.{self.name}.inputs", self.inputs, allowed="one or more panel columns")
-        if self.lookback < 0 or self.lag < 0:
-            seen = (self.lookback, self.lag)
-            raise InputError(
-                f"feature.{self.name}", seen, allowed="lookback and lag of 0 or more", why="a negative lag reads ahead"
-            )
+        if isinstance(self.inputs, str) or not self.inputs:
+            raise InputError(f"feature.{self.name}.inputs", self.inputs, allowed="panel columns, such as ('close',)")
+        if self.category not in get_args(Category):
+            raise InputError(f"feature.{self.name}.category", self.category, allowed=list(get_args(Category)))
+        for field in ("lookback", "lag"):
+            rows, why = getattr(self, field), "a negative one reads ahead"
+            if not isinstance(rows, int) or rows < 0:
+                raise InputError(f"feature.{self.name}.{field}", rows, allowed="rows, 0 or more", why=why)
+        self._check_compute()
+
+    def _check_compute(self) -> None:
+        """Refuse what is neither an expression nor a function; an expression knows its warm-up itself."""
+        field = f"feature.{self.name}"
+        if not isinstance(self.compute, Node):
+            if not callable(self.compute):
+                allowed = "an expression, or a function of the columns"
+                raise InputError(f"{field}.compute", type(self.compute).__name__, allowed=allowed)
+            return
+        if unread := [name for name in columns(self.compute) if name not in self.inputs]:
+            why = f"the expression reads {', '.join(unread)}"
+            raise InputError(f"{field}.inputs", list(self.inputs), why=why, allowed=list(columns(self.compute)))
+        object.__setattr__(self, "lookback", self.compute.warm_up)
+        object.__setattr__(self, "recursive", self.compute.recursive)
 
     @property
     def warm_up(self) -> int:

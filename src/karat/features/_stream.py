@@ -18,7 +18,8 @@ import polars as pl
 from karat.core import DataError, InputError
 from karat.data import KEYS, Panel, Provenance, check_file, check_folder
 from karat.features._build import build
-from karat.features._select import Selection, chosen, missing_inputs, require_some, required_columns
+from karat.features._select import Selection, required_columns, served
+from karat.features._spec import FeatureSpec
 
 
 def build_files(
@@ -34,21 +35,28 @@ def build_files(
 
     source: a file with ts, known_at, instrument and value columns, rows of an instrument together or not. chunk: how
     many instruments are in memory at a time. Returns the parts, each with ts, known_at, instrument and one column a
-    feature of the given type.
+    feature of the given type: those that the whole file can serve.
 
     Raises:
-        InputError: no such file, a file where the folder should be, an unknown type or name, a column is missing, or
-            no feature can be served. DataError: the file is no Parquet.
+        InputError: no such file, a file where the folder should be, a folder with parts, an unknown type or name, a
+            column is missing, or no feature can be served. DataError: the file is no Parquet, or rows have no
+            instrument.
     """
     if dtype not in ("float32", "float64"):
         raise InputError("dtype", dtype, allowed=["float32", "float64"])
+    if not isinstance(chunk, int) or chunk < 1:
+        raise InputError("chunk", chunk, allowed="instruments in memory at a time, 1 or more")
     folder, file = Path(out), Path(source)
     _check_file(file)
     check_folder(folder, "out")
+    if there := sorted(path.name for path in folder.glob("part-*.parquet")):
+        why = "it holds parts of an earlier build, which would be read with the new ones"
+        raise InputError("out", str(folder), why=why, fix=f"delete {there[0]} and the like, or name another folder")
+    specs, _ = resolve_file(file, selection)
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
-    for number, panel in enumerate(_panels(file, selection, chunk, calendar)):
-        made = build(panel, selection).frame
+    for number, panel in enumerate(_panels(file, specs, chunk, calendar)):
+        made = build(panel, specs).frame
         if dtype == "float32":
             made = made.with_columns(pl.exclude(KEYS).cast(pl.Float32))
         path = folder / f"part-{number:04d}.parquet"
@@ -68,20 +76,42 @@ def _check_file(file: Path) -> None:
         raise DataError(file.name, "readable as Parquet", seen=why, fix="write the file again") from None
 
 
-def _panels(source: Path, selection: Selection, chunk: int, calendar: str) -> Iterator[Panel]:
-    """Yield the panel of a few instruments at a time."""
-    lazy = pl.scan_parquet(source)
+def resolve_file(source: Path | str, selection: Selection) -> tuple[tuple[FeatureSpec, ...], dict[str, str]]:
+    """Return the features that a whole Parquet file can serve, and why others are absent, as `resolve` does of a panel.
+
+    Raises:
+        InputError: an unknown name, a column is missing, or no feature can be served. DataError: rows have no
+            instrument.
+    """
+    file = Path(source)
+    lazy = pl.scan_parquet(file)
     there = lazy.collect_schema().names()
     missing = [name for name in KEYS if name not in there]
     if missing:
         raise InputError("source", there, why=f"{missing[0]} is missing", allowed=list(KEYS))
-    names = lazy.select(pl.col("instrument").unique()).collect()["instrument"].sort()
     values = [name for name in there if name not in KEYS]
-    specs = chosen(selection)
-    require_some(selection, specs, absent=missing_inputs(specs, values), there=values, what=source.name)
-    wanted = [name for name in required_columns(specs) if name in there]
+    read = [name for name in required_columns(selection) if name in values]
+    some = [_has_values(name) for name in read]
+    found = lazy.group_by("instrument").agg(some).collect(engine="streaming").sort("instrument")
+    if found["instrument"].null_count():
+        rule, fix = "every row has an instrument", "fill the column, or drop the rows"
+        raise DataError(file.name, rule, seen="rows without one", fix=fix)
+    empty = {name: where for name in read if (where := found.filter(~pl.col(name))["instrument"].to_list())}
+    return served(selection, there=values, empty=empty, what=file.name)
+
+
+def _has_values(column: str) -> pl.Expr:
+    """Return whether a column has a value, volume one that is not zero."""
+    values = pl.col(column).cast(pl.Float64)
+    there = values.is_finite() & (values != 0.0) if column == "volume" else values.is_finite()
+    return there.fill_null(False).any().alias(column)
+
+
+def _panels(source: Path, specs: Selection, chunk: int, calendar: str) -> Iterator[Panel]:
+    """Yield the panel of a few instruments at a time."""
+    names = pl.scan_parquet(source).select(pl.col("instrument").unique()).collect()["instrument"].sort().to_list()
     provenance = Provenance(f"parquet:{source.name}", "a file of the user", "unknown")
     for begin in range(0, len(names), chunk):
-        some = names[begin : begin + chunk]
-        rows = lazy.filter(pl.col("instrument").is_in(some.implode())).select(*KEYS, *wanted).collect()
+        some = pl.col("instrument").is_in(names[begin : begin + chunk])
+        rows = pl.scan_parquet(source).filter(some).select(*KEYS, *required_columns(specs)).collect()
         yield Panel(rows.sort("instrument", "ts"), calendar, provenance)

@@ -38,18 +38,20 @@ from karat.features._returns import (
     TYPICAL,
 )
 from karat.features._spec import Function, family
-from karat.features._talib import talib
 from karat.kernels.features import ops
 
-# TA-Lib's MFI answers 0 when the summed money flow is below one unit of money, so that small lots would look like
-# no flow at all. The index does not depend on the volume's scale; a large one leaves only true zeros to that rule.
-_FLOW_SCALE = 1e9
 _MORE = lagged_pair(ops.SUB, LOG_VOLUME, LOG_VOLUME, 1)
 _CORRELATION = "-1 to 1"
 
 
 def _obv_slope(w: int) -> Node:
     return ratio(total(sign(diff(CLOSE)) * VOLUME, w), total(VOLUME, w), 0.0)
+
+
+def _money_flow(w: int) -> Node:
+    before, flow = lagged(TYPICAL, 1), TYPICAL * VOLUME
+    gained, lost = total(flow * less(before, TYPICAL), w), total(flow * less(TYPICAL, before), w)
+    return 100.0 * ratio(gained, gained + lost, 0.0)
 
 
 def _weighted_gap(w: int) -> Node:
@@ -78,9 +80,9 @@ BASIC = family(
     "volume",
     Function("volume_z", lambda w: zscore(LOG_VOLUME, w), (5, 10, 20, 60, 250), "sample standard deviations",
              "z-score of log(1 + volume) in its trailing {w} bars, 0 where flat", "standard score"),
-    Function("mfi", lambda w: talib("MFI", HIGH, LOW, CLOSE, VOLUME * _FLOW_SCALE, w=w), (7, 14, 28, 60), "0 to 100",
+    Function("mfi", _money_flow, (7, 14, 28, 60), "0 to 100",
              "100 x positive / (positive + negative) typical-price money flow over {w} bars, 0 without any flow",
-             "TA-Lib MFI; Quong and Soudack 1989"),
+             "as TA-Lib MFI; Quong and Soudack 1989"),
     Function("obv_slope", _obv_slope, (5, 10, 20, 60, 120), "-1 to 1",
              "(OBV[t] - OBV[t-{w}]) / volume summed over {w} bars, 0 without volume", "as TA-Lib OBV; Granville 1963"),
     Function("money_flow", lambda w: ratio(total(CLOSE_LOCATION * VOLUME, w), total(VOLUME, w), 0.0),

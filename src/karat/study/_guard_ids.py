@@ -35,6 +35,7 @@ ALLOWED: Final[Mapping[str, str]] = {
     "features/_dataset.py::_check_single": "counts instruments",
     "features/_select.py::_empty_in": "names instruments in an error",
     "features/_stream.py::_panels": "reads a few instruments at a time",
+    "features/_stream.py::resolve_file": "which columns an instrument has no value in",
     "features/regimes/_describe.py::cross_table": "two labels of the same row",
     "features/regimes/_describe.py::describe": "a spell ends with its instrument",
     "features/regimes/_inputs.py::columns_of": "counts instruments",

@@ -110,7 +110,7 @@ def deliver(places: Ints, taken: Ints, n: int) -> None:
         x, done = floats_at(at, n), floats_at(to, n)
         if at != to or infinite(x) > 0:
             for i in range(n):
-                done[i] = x[i] - x[i] + x[i]
+                done[i] = x[i] if math.isfinite(x[i]) else NAN
 
 
 @exported("none(int64[:, ::1], f8[:, ::1], f8[::1], int64[::1], int64[::1], int64[::1], f8[::1], f8[::1])")

@@ -20,7 +20,7 @@ from karat.kernels.features import _ops as ops
 
 Floats = NDArray[np.float64]
 NAN = math.nan
-EPSILON = 1e-14  # what TA-Lib takes for zero
+EPSILON = 1e-14  # a difference of two prices that TA-Lib takes for none, in sizes of the prices
 
 
 def state_size(op: int, w: int) -> int:
@@ -36,7 +36,7 @@ def state_size(op: int, w: int) -> int:
         ops.ATR: 4,
         ops.OBV: 3,
     }
-    ring = {ops.SMA: 2 + w, ops.CCI: 1 + w, ops.MFI: 4 + 2 * w, ops.KAMA: 4 + w}
+    ring = {ops.SMA: 2 + w, ops.CCI: 1 + w, ops.MFI: 5 + 2 * w, ops.KAMA: 6 + w}
     return fixed[op] if op in fixed else ring[op]
 
 
@@ -111,7 +111,7 @@ def rsi(s: Floats, x: float, w: int) -> float:
         s[2] = (s[2] * (w - 1) + gain) / w
         s[3] = (s[3] * (w - 1) + loss) / w
     both = s[2] + s[3]
-    return 100.0 * (s[2] / both) if both >= EPSILON else 0.0
+    return 100.0 * (s[2] / both) if both > 0.0 else 0.0
 
 
 @compiled("f8(f8[::1], f8, int64, f8, f8)")
@@ -169,10 +169,10 @@ def adx(s: Floats, high: float, low: float, close: float, w: int) -> float:
     s[6] = s[6] - s[6] / w + wide
     known = False
     index = 0.0
-    if abs(s[6]) >= EPSILON:
+    if s[6] != 0.0:
         rise, fall = 100.0 * (s[4] / s[6]), 100.0 * (s[5] / s[6])
         both = rise + fall
-        if abs(both) >= EPSILON:
+        if both != 0.0:
             index, known = 100.0 * (abs(fall - rise) / both), True
     if s[0] <= 2 * w:
         s[7] += index
@@ -204,7 +204,10 @@ def atr(s: Floats, high: float, low: float, close: float, w: int) -> float:
 
 @compiled("f8(f8[::1], f8, f8, f8, int64)")
 def cci(s: Floats, high: float, low: float, close: float, w: int) -> float:
-    """Return the commodity channel index, as TA-Lib's CCI: its sums run through the ring, not through time."""
+    """Return the commodity channel index, as TA-Lib's CCI: its sums run through the ring, not through time.
+
+    0 where the window is flat: equal prices leave a last digit in their mean.
+    """
     typical = (high + low + close) / 3.0
     s[1 + int(s[0]) % w] = typical
     s[0] += 1.0
@@ -216,31 +219,36 @@ def cci(s: Floats, high: float, low: float, close: float, w: int) -> float:
     mean /= w
     for j in range(1, w + 1):
         spread += abs(s[j] - mean)
-    gap = typical - mean
-    return gap / (0.015 * (spread / w)) if gap != 0.0 and spread != 0.0 else 0.0
+    gap, spread = typical - mean, spread / w
+    flat = EPSILON * abs(mean)
+    return gap / (0.015 * spread) if abs(gap) > flat and spread > flat else 0.0
 
 
 @compiled("f8(f8[::1], f8, f8, f8, f8, int64)")
 def mfi(s: Floats, high: float, low: float, close: float, volume: float, w: int) -> float:
-    """Return the money flow index, as TA-Lib's MFI."""
+    """Return the money flow index, as TA-Lib's MFI: after w rows without any flow its running sums begin anew."""
     typical = (high + low + close) / 3.0
     s[0] += 1.0
-    move = typical - s[1]
+    before = s[1]
     s[1] = typical
     if s[0] == 1.0:
         return NAN
-    flow = typical * volume
-    at = 4 + 2 * (int(s[0] - 2.0) % w)
+    move = typical - before
+    flow = typical * volume if abs(move) > EPSILON * (abs(typical) + abs(before)) else 0.0
+    at = 5 + 2 * (int(s[0] - 2.0) % w)
     s[2] -= s[at]
     s[3] -= s[at + 1]
-    s[at] = flow if move > 0.0 else 0.0
+    s[at] = flow if move >= 0.0 else 0.0
     s[at + 1] = flow if move < 0.0 else 0.0
     s[2] += s[at]
     s[3] += s[at + 1]
+    s[4] = s[4] + 1.0 if flow == 0.0 else 0.0
+    if s[4] >= w:
+        s[2] = s[3] = 0.0
     if s[0] <= w:
         return NAN
     both = s[2] + s[3]
-    return 100.0 * (s[2] / both) if both >= 1.0 else 0.0
+    return 100.0 * (min(max(s[2], 0.0), both) / both) if both > 0.0 else 0.0
 
 
 @compiled("f8(f8[::1], f8, f8)")
@@ -260,28 +268,28 @@ def obv(s: Floats, close: float, volume: float) -> float:
 def kama(s: Floats, x: float, w: int) -> float:
     """Return Kaufman's adaptive mean between 2 and 30 rows over an efficiency of w rows, as TA-Lib's KAMA.
 
-    Its sum of moves is made anew at each row: TA-Lib lets rounding errors of a running one gather.
+    Its sum of moves runs, and begins anew after w rows without one.
     """
-    at = 4 + int(s[0]) % w
+    at = 6 + int(s[0]) % w
     s[0] += 1.0
     before, oldest = s[1], s[at]
-    s[at] = x
-    s[1] = x
+    s[1] = s[at] = x
+    if s[0] == 1.0:
+        return NAN
+    if s[0] > w + 1:
+        s[3] -= abs(s[4] - oldest)
+    s[3] += abs(x - before)
+    s[5] = s[5] + 1.0 if x == before else 0.0
+    if s[5] >= w:
+        s[3] = 0.0
     if s[0] <= w:
         s[2] = x
         return NAN
-    path, last = 0.0, oldest
-    for j in range(1, w + 1):
-        now = s[4 + (at - 4 + j) % w]
-        path += abs(now - last)
-        last = now
+    s[4] = oldest
     net = x - oldest
-    ratio = 1.0 if path <= abs(net) or path < EPSILON else abs(net / path)
+    ratio = 1.0 if s[3] <= 0.0 or s[3] <= net else abs(net / s[3])
     speed = ratio * (2.0 / 3.0 - 2.0 / 31.0) + 2.0 / 31.0
-    speed *= speed
-    if s[0] == w + 1:
-        s[2] = before
-    s[2] = (x - s[2]) * speed + s[2]
+    s[2] = (x - s[2]) * (speed * speed) + s[2]
     return float(s[2])
 
 

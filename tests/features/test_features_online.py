@@ -82,6 +82,13 @@ def test_where_prices_stand_still_tie_or_jump_bar_by_bar_is_the_batch(odd: str) 
     assert report.worst <= 1e-12
 
 
+def test_a_negative_zero_stays_one_beside_a_row_that_is_not_finite() -> None:
+    for first in (-0.0, np.inf):
+        frame = bars(20).with_columns(signal=pl.Series([first, *[-0.0] * 19]))
+        found = build(Panel(frame, "XNYS", PROVENANCE), ["signal"]).frame["signal"].to_numpy()
+        assert np.signbit(found[1:]).all()
+
+
 def test_a_function_of_ones_own_runs_over_its_window() -> None:
     def mean_of_five(columns: dict[str, Floats]) -> Floats:
         return np.convolve(columns["close"], np.full(5, 0.2))[: len(columns["close"])]
@@ -159,8 +166,12 @@ def test_a_state_of_a_function_of_other_columns_is_refused() -> None:
 
 def test_a_bar_of_another_shape_or_of_words_is_refused() -> None:
     live = OnlineFeatures(["close_location"])
-    with pytest.raises(InputError, match=r"bar: got 'shape \(1,\)'; allowed: \(3,\): high, low, close"):
+    with pytest.raises(
+        InputError, match=r"bar: got 'float64 of shape \(1,\)'; allowed: numbers of shape \(3,\): high, low,"
+    ):
         live.update(np.ones(1))
+    with pytest.raises(InputError, match=r"bar: got 'object of shape \(3,\)'; allowed: numbers of shape \(3,\)"):
+        live.update(np.array([1.0, "two", 3.0], dtype=object))
     with pytest.raises(InputError, match=r"bar.high: got '1.5x'; allowed: a number, NaN where it is missing"):
         live.update({"close": 1.0, "high": "1.5x", "low": 1.0})  # type: ignore[dict-item]
     for bar in ([1.0, 2.0, 3.0], None):

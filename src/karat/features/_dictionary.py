@@ -24,6 +24,10 @@ a rule of its own stands in the last column.
 Deviations, variances and covariances are those of a sample (n - 1) and slopes those of least squares, unless the
 formula says otherwise; skewness and kurtosis, which is in excess of 3, are those of the population.
 
+Bar by bar every feature has the value that it has in the whole history, also where prices stand still, tie or jump:
+to the bit where karat computes both, to 1e-12 of the feature's largest magnitude where TA-Lib computes the history. No
+feature is excepted.
+
 A window counts rows of its instrument, not days. A session without a row is not filled in, and nothing is scaled for
 it: after a hole of three sessions `ret_1` is the return of four, and a window reaches that much further back.
 `check_quality` names the bar after each hole in a daily series.

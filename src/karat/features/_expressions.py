@@ -75,11 +75,6 @@ def positive(x: Node) -> Node:
     return node(ops.POSITIVE, (x,))
 
 
-def power(x: Node, p: float) -> Node:
-    """Return x to the p, NaN where x is negative."""
-    return node(ops.POWER, (x,), constants=(p,))
-
-
 def nearest_whole(x: Node) -> Node:
     """Return x rounded to a whole number, halves to even."""
     return node(ops.ROUND, (x,))

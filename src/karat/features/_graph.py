@@ -23,7 +23,7 @@ TS: Final = "ts"
 """The column that every frame has: the date of the bar, as days since 1970-01-01."""
 
 
-_BAR: Final = ("open", "high", "low", "close", "volume")
+BAR: Final = ("open", "high", "low", "close", "volume")
 
 
 class Library(NamedTuple):
@@ -140,7 +140,7 @@ def columns(root: Node) -> tuple[str, ...]:
         >>> columns(column("close") / column("open"))
         ('open', 'close')
     """
-    return (*(name for name in _BAR if name in root.reads), *sorted(root.reads - {*_BAR}))
+    return (*(name for name in BAR if name in root.reads), *sorted(root.reads - {*BAR}))
 
 
 _OWN: Final[dict[int, Callable[[Node], int]]] = {

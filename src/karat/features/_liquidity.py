@@ -89,7 +89,7 @@ LIQUIDITY = family(
     Function("roll", roll, (20, 60, 120, 250), "fraction of close",
              "2 sqrt(max(-cov(dp[t], dp[t-1]), 0)) / close, sample covariance over {w} bars", "Roll 1984"),
     Function("corwin_schultz", lambda w: mean(corwin_schultz_pair(), w), (5, 10, 20, 60, 120), "fraction",
-             "mean over {w} bars of the two-day spread, adjusted for overnight gaps, negative ones as 0",
+             "mean over {w} bars of the two-day spread in logarithms, adjusted for overnight gaps, negative ones as 0",
              "Corwin and Schultz 2012"),
     Function("abdi_ranaldo", abdi_ranaldo, (5, 10, 20, 60, 120), "fraction",
              "mean over {w} bars of sqrt(max(4 (c - m)(c - m'), 0)), c log close, m and m' mid-ranges of that bar "

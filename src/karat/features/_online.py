@@ -77,9 +77,9 @@ class OnlineFeatures:
             InputError: a column is missing, a value is no number, or an array has another number of values.
         """
         if isinstance(bar, np.ndarray):
-            if bar.shape != self._bar.shape:
-                allowed = f"({len(self.columns)},): {', '.join(self.columns)}"
-                raise InputError("bar", f"shape {bar.shape}", allowed=allowed)
+            if bar.shape != self._bar.shape or bar.dtype.kind not in "fiub":
+                allowed = f"numbers of shape ({len(self.columns)},): {', '.join(self.columns)}"
+                raise InputError("bar", f"{bar.dtype} of shape {bar.shape}", allowed=allowed)
             self._bar[:] = bar
         elif isinstance(bar, Mapping):
             self._take(bar)

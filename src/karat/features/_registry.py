@@ -27,6 +27,7 @@ from karat.features import (
     _volatility,
     _volume,
 )
+from karat.features._graph import BAR
 from karat.features._signal import SIGNAL
 from karat.features._spec import FeatureSpec
 from karat.features._tiers import A20, A100, A250, A500
@@ -80,8 +81,6 @@ FEATURES: Final[dict[str, FeatureSpec]] = keyed(
 )
 """Every registered feature."""
 
-_BAR: Final = ("open", "high", "low", "close", "volume")
-
 TIERS: Final[dict[str, tuple[str, ...]]] = {
     "a20": A20,
     "a100": (*A20, *A100),
@@ -89,7 +88,7 @@ TIERS: Final[dict[str, tuple[str, ...]]] = {
     "a500": (*A20, *A100, *A250, *A500),
     "alpha158": tuple(spec.name for spec in _alpha158.ALPHA158),
     "indicators": tuple(spec.name for spec in _indicators.INDICATORS),
-    "base25": (*A20, *_BAR),
+    "base25": (*A20, *BAR),
     "regulatory": tuple(name for name, spec in FEATURES.items() if spec.category == "regulatory"),
     "signal": ("signal",),
     "vix8": tuple(spec.name for spec in _vix.BASIC),

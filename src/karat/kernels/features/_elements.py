@@ -122,8 +122,6 @@ def unary(op: int, a: float, w: int, p: float, q: float) -> float:
         return (1.0 if a >= p else 0.0) + 0.0 * a
     if op == ops.XLOGX:
         return a * math.log(a) if a > 0.0 else 0.0 * a
-    if op == ops.POWER:
-        return math.pow(a, p) if a >= 0.0 else NAN
     return calendar(a, w)
 
 

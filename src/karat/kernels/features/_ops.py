@@ -29,17 +29,17 @@ RING_BITS: Final = 32
 RING: Final = (1 << RING_BITS) - 1
 
 # element-wise: one number out of the operands of a row
-SINE, AFFINE, LOG, EXP, SQRT, ABS, SIGN, POSITIVE, ROUND, AT_LEAST, XLOGX, POWER, CALENDAR = range(13)
-ADD, SUB, MUL, DIV, MAX, MIN, LESS, LESS_EQUAL, EQUAL, RATIO, BLEND, PATTERN, WHERE, LAGGED = range(13, 27)
-MERGE_M2, MERGE_COV, MERGE_TIME, MERGE_M3, MERGE_M4 = range(27, 32)
-BINARY: Final = 13
-MERGES: Final = 27
-ELEMENTS: Final = 32
+SINE, AFFINE, LOG, EXP, SQRT, ABS, SIGN, POSITIVE, ROUND, AT_LEAST, XLOGX, CALENDAR = range(12)
+ADD, SUB, MUL, DIV, MAX, MIN, LESS, LESS_EQUAL, EQUAL, RATIO, BLEND, PATTERN, WHERE, LAGGED = range(12, 26)
+MERGE_M2, MERGE_COV, MERGE_TIME, MERGE_M3, MERGE_M4 = range(26, 31)
+BINARY: Final = 12
+MERGES: Final = 26
+ELEMENTS: Final = 31
 
 # windowed: read the last w rows of the first operand
-DOT, RANK, QUANTILE, SPREAD, SINCE, SINCE_FIRST, RESCALED, DETREND = range(32, 40)
-WINDOWED: Final = 40
-INPUT: Final = 40  # online only: a column of the bar
+DOT, RANK, QUANTILE, SPREAD, SINCE, SINCE_FIRST, RESCALED, DETREND = range(31, 39)
+WINDOWED: Final = 39
+INPUT: Final = 39  # online only: a column of the bar
 
 # recursive: a step with a state
 EMA, WILDER, AGE, SMA, RSI, MACD, ADX, ATR, CCI, MFI, OBV, KAMA, MACD_SIGNAL = range(48, 61)

@@ -374,3 +374,8 @@ def wilder(x: Node, w: int) -> Node:
 def age(x: Node, most: int) -> Node:
     """Return the rows since x was last not zero, `most` at the most."""
     return node(ops.AGE, (x,), constants=(float(most),))
+
+
+def kama(x: Node, w: int) -> Node:
+    """Return Kaufman's adaptive mean of an efficiency over w bars."""
+    return node(ops.KAMA, (x,), window=w)

@@ -45,7 +45,7 @@ def _strength_position(w: int) -> Node:
     strength = talib("RSI", CLOSE, w=14)
     bottom = lowest(strength, w)
     wide = highest(strength, w) - bottom
-    return where(at_least(wide, 0.01), (strength - bottom) / wide, constant(wide, 0.5))
+    return where(at_least(wide, 0.1), (strength - bottom) / wide, constant(wide, 0.5))
 
 
 def _true_strength(w: int) -> Node:
@@ -98,7 +98,7 @@ BASIC = family(
              "(typical price - its SMA{w}) / (0.015 x mean absolute deviation over {w} bars), 0 where flat",
              "TA-Lib CCI; Lambert 1980"),
     Function("rsi_position", _strength_position, (14, 28, 60), _SHARE,
-             "(RSI14 - its lowest) / (highest - lowest) over {w} bars, 0.5 where that is below 0.01",
+             "(RSI14 - its lowest) / (highest - lowest) over {w} bars, 0.5 where that is below 0.1",
              "stochastic RSI; Chande and Kroll 1994"),
     Function("true_strength", _true_strength, (10, 25, 60), "-1 to 1",
              "twice smoothed change of close / twice smoothed |change|: EMA {w}, then EMA {w} / 2", "Blau 1991"),

@@ -211,6 +211,21 @@ def test_a_missing_column_is_named_with_where_it_can_be_had(name: str) -> None:
         model.step(10**18 * 2, {c: 1.0 for c in REGIMES[name].measure.columns if c != missing})
 
 
+@pytest.mark.req("REG-02")
+def test_a_row_known_after_a_later_one_is_refused() -> None:
+    """The state of the later row would read a close that nobody knew when it was given."""
+    made_of = panel(N, instruments=("A.XNYS", "B.XNYS"))
+    late = pl.int_range(pl.len()).over("instrument") == 690
+    delayed = pl.when(late).then(pl.col("known_at") + 30 * NS_PER_DAY).otherwise("known_at")
+    moved = Panel(made_of.frame.with_columns(known_at=delayed), "XNYS", PROVENANCE)
+    ts = int(made_of.frame["ts"][691])
+    told = f"rule 'known_at never runs back within an instrument' is broken at A.XNYS@{ts}; correct known_at"
+    for name in (name for name in REGIMES if name != "vix"):  # whose state reads no row but its own
+        with pytest.raises(DataError, match=told):
+            label(moved, name, train_until=int(made_of.frame["ts"][600]))
+    assert label(moved, "vix").frame["state"].equals(label(made_of, "vix").frame["state"])
+
+
 class SmoothedStates(HiddenStates):
     """The planted fault: labels from all rows, the later ones too, as libraries' `predict_proba` gives them."""
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from karat._words import counted
 from karat.core import DataError, InputError
 from karat.data import Panel, Train
-from karat.features._rows import check_instant
+from karat.features._rows import check_instant, check_known
 from karat.features._spec import Floats
 from karat.features.regimes._bytes import pack, unpack
 from karat.features.regimes._inputs import columns_of, train_columns
@@ -129,10 +129,13 @@ class RegimeModel:
 
         Raises:
             InputError: a missing column, several instruments, or a model that needs a fit on `Train` first.
+            DataError: `known_at` runs back, and a state reads earlier rows.
         """
         self.reset()
         self._check_ready()
         columns = columns_of(panel, self.measure)
+        if self.measure.window > 1 or self._labeller.least:
+            check_known(panel)
         return self._advance(panel.frame["ts"].to_numpy(), columns)
 
     def step(self, ts: int, row: Mapping[str, float]) -> Label:

@@ -51,6 +51,7 @@ def label(
 
     Raises:
         InputError: an unknown regime, a missing column, or a model that needs `train_until`.
+        DataError: `known_at` runs back within an instrument, and a state reads earlier rows.
     """
     spec = spec_of(regime)
     check_panel(panel)

@@ -6,6 +6,7 @@ Numbers are the invariants of `karat.features.regimes._model`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import cffi
@@ -224,6 +225,20 @@ def test_a_row_known_after_a_later_one_is_refused() -> None:
         with pytest.raises(DataError, match=told):
             label(moved, name, train_until=int(made_of.frame["ts"][600]))
     assert label(moved, "vix").frame["state"].equals(label(made_of, "vix").frame["state"])
+
+
+@pytest.mark.req("REG-02")
+@pytest.mark.parametrize("name", [name for name, spec in REGIMES.items() if spec.refits])
+def test_rows_of_the_table_after_those_fitted_on_are_labelled_as_new_ones(name: str) -> None:
+    """A view may hold a few rows of a long table: refits begin after the last row of the view."""
+    made_of, refits = panel(N), Refits(first=300, every=120)
+    short = as_train(made_of, int(made_of.frame["ts"][599]))
+    long = replace(as_train(made_of, int(made_of.frame["ts"][-1])), rows=short.rows)
+    of_short, of_long = (make_regime(name, refits=refits).fit(train) for train in (short, long))
+    assert of_long.save() == of_short.save()
+    codes, _ = of_long.filter(made_of)
+    np.testing.assert_array_equal(codes, of_short.filter(made_of)[0])
+    assert (codes[600:] >= 0).all()
 
 
 class SmoothedStates(HiddenStates):

@@ -13,7 +13,7 @@ from karat.core import NS_PER_DAY, InputError
 from karat.data import Panel, load
 from karat.data._sqlite_regimes import volatility_regimes
 from karat.features import VIX_REGIME_CODES, build
-from karat.features.regimes import REGIMES, STRESSED, as_train, describe, label, make_regime, with_market
+from karat.features.regimes import FOLLOWING, REGIMES, STRESSED, as_train, describe, label, make_regime, with_market
 from karat.features.regimes._bands import Bands
 from karat.features.regimes._hidden import NAMES, HiddenStates, named_order
 
@@ -175,6 +175,26 @@ def test_a_change_of_volatility_is_a_change_for_some_days() -> None:
     assert found[700:715].max() == 1
     assert found[640:698].mean() < 0.1
     assert found[760:].mean() < 0.2
+
+
+@pytest.mark.parametrize("name", FOLLOWING)
+def test_an_instrument_that_stands_still_has_no_state_until_it_varies_and_others_have_theirs(name: str) -> None:
+    both = panel(900, instruments=("A.XNYS", "B.XNYS"))
+    halted = (pl.col("instrument") == "B.XNYS") & (pl.int_range(pl.len()).over("instrument") < 700)
+    still = [pl.when(halted).then(50.0).otherwise(column).alias(column) for column in ("close", "high", "low")]
+    found = label(Panel(both.frame.with_columns(still), "XNYS", PROVENANCE), name).frame
+    alone = label(Panel(both.frame.filter(instrument="A.XNYS"), "XNYS", PROVENANCE), name).frame
+    assert found.filter(instrument="A.XNYS").equals(alone)
+    state = found.filter(instrument="B.XNYS")["state"]
+    if name == "change":
+        assert state[:701].null_count() == 701
+        assert state[701:].null_count() == 0
+
+
+def test_a_fit_on_train_of_a_price_that_stands_still_is_refused() -> None:
+    still = Panel(bars(900).with_columns(close=pl.lit(50.0)), "XNYS", PROVENANCE)
+    with pytest.raises(InputError, match="rows: got 'a constant series'; no scale to see changes by; allowed: returns"):
+        label(still, "change", train_until=int(still.frame["ts"][600]))
 
 
 @pytest.mark.req("REG-11")

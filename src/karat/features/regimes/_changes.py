@@ -2,7 +2,8 @@
 
 Invariants:
 1. The prior of a run is the mean and variance of the rows fitted on; runs last `RUN` bars on average before a change.
-2. `changed`: a run of at most `RECENT` bars has a probability of one half or more.
+2. Where all rows are the same there is nothing to see changes by: no fit, and no state before the first one.
+3. `changed`: a run of at most `RECENT` bars has a probability of one half or more.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ class RunLengths(Labeller):
     def reset(self) -> None:
         """Forget the rows seen."""
         self._runs = self._prior.begin()
+
+    def can_fit(self, x: Floats) -> bool:
+        """Return whether there are rows enough, and not all of them the same."""
+        return super().can_fit(x) and bool(x.var() > 0.0)
 
     def _fit(self, x: Floats) -> None:
         variance = float(x.var())

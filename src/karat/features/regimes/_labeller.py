@@ -42,6 +42,10 @@ class Labeller(ABC):
         self._fit(x)
         self.reset()
 
+    def can_fit(self, x: Floats) -> bool:
+        """Return whether `fit` would take x; a refit that it would not take is left out."""
+        return len(x) >= self.least
+
     def refit(self, x: Floats) -> None:
         """Fit on x, the whole past of the series, and go on: the present label stays until new rows change it."""
         self.fit(x)

@@ -93,8 +93,10 @@ class RegimeModel:
     def fit(self, train: Train) -> RegimeModel:
         """Fit on the rows of `train`, one instrument; rows that its table has besides only fill windows.
 
+        With refits, rows after the last one of `train` are new: the next fits may learn from them.
+
         Raises:
-            InputError: a column that is missing, several instruments, or too few rows.
+            InputError: a column that is missing, several instruments, too few rows, or rows that do not vary enough.
         """
         columns, rows = train_columns(train, self.measure)
         usable, whole = self._usable(columns)
@@ -104,10 +106,11 @@ class RegimeModel:
         x = x[wanted[usable] & np.isfinite(x).all(axis=1)]
         self._clear()
         self._labeller.fit(x)
-        self._ready, self._fit_end = True, int(train.table.ts[-1])
+        end = train.table.ts[rows].max(initial=_NEVER, keepdims=True)
+        self._ready, self._fit_end = True, int(end[0])
         if self.refits is not None:
-            self._history, self._rows = [x], len(whole)
-            self._rows_at_fit, self._last_year = self._rows, int(_years(train.table.ts[-1:])[0])
+            self._history, self._rows = [x], int((train.table.ts[usable] <= end).sum())
+            self._rows_at_fit, self._last_year = self._rows, int(_years(end)[0])
         self._origin = self.save()
         return self
 
@@ -252,10 +255,13 @@ class RegimeModel:
         return before - self._rows_at_fit >= refits.every
 
     def _refit(self, rows: int) -> None:
-        history = np.concatenate(self._history) if self._history else np.empty((0, 1))
-        if len(history) < self._labeller.least:
+        """Fit on the rows seen; what they are too few for, or do not vary enough for, waits for the next row."""
+        if not self._history:
             return
+        history = np.concatenate(self._history)
         self._history = [history]
+        if not self._labeller.can_fit(history):
+            return
         self._labeller.refit(history)
         self._ready, self._rows_at_fit = True, rows
 

@@ -20,6 +20,7 @@ from karat.data import Panel
 from karat.features import check_future
 from karat.features._spec import Floats
 from karat.features.regimes import REGIMES, Refits, RegimeModel, as_train, label, make_regime
+from karat.features.regimes._bytes import pack, unpack
 from karat.features.regimes._hidden import HiddenStates
 from karat.features.regimes._labeller import Ints, State
 from karat.features.regimes._neural import NeuralStates
@@ -35,9 +36,13 @@ def _short_histories(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NeuralStates, "least", 300)
 
 
-def fresh(name: str) -> RegimeModel:
-    """A model of the system with refits that a short panel reaches, where the system has any."""
-    return make_regime(name, refits=SHORT if REGIMES[name].refits else None)
+def ways(name: str) -> Iterator[dict[str, Any]]:
+    """Settings of a system: fitted on `Train`, refitted where a short panel reaches it, and bands with memory."""
+    yield {"refits": None}
+    if REGIMES[name].refits:
+        yield {"refits": SHORT}
+    if REGIMES[name].bands:
+        yield {"refits": SHORT, "bands": [(level - 0.05, level + 0.05) for level in REGIMES[name].bands]}
 
 
 def fitted(name: str, made_of: Panel) -> RegimeModel:
@@ -46,12 +51,9 @@ def fitted(name: str, made_of: Panel) -> RegimeModel:
 
 
 def models(name: str, made_of: Panel) -> Iterator[RegimeModel]:
-    """Both ways to have parameters: from `Train`, and from the series' own past; of bands with memory too."""
-    yield fitted(name, made_of)
-    if REGIMES[name].refits:
-        yield fresh(name)
-    if REGIMES[name].bands:
-        yield make_regime(name, refits=SHORT, bands=[(level - 0.05, level + 0.05) for level in REGIMES[name].bands])
+    """One of each way, with a fit where it has none of its own."""
+    for given in ways(name):
+        yield make_regime(name, **given) if given["refits"] else fitted(name, made_of)
 
 
 def stepped(model: RegimeModel, frame: pl.DataFrame) -> tuple[list[int], list[float]]:
@@ -128,12 +130,12 @@ def test_a_step_parses_no_type_of_a_call_again(name: str, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("name", list(REGIMES))
 def test_3_a_restart_from_bytes_goes_on_to_the_bit(name: str) -> None:
     made_of = panel(N)
-    for model in models(name, made_of):
+    for given, model in zip(ways(name), models(name, made_of), strict=True):
         codes, probabilities = model.filter(made_of)
         for cut in (3, 860, 950):  # during the warm-up, in the middle, after a refit
             model.reset()
             stepped(model, made_of.frame[:cut])
-            again = make_regime(name, refits=model.refits).load(model.save())
+            again = make_regime(name, **given).load(model.save())
             online, chances = stepped(again, made_of.frame[cut:])
             assert online == codes[cut:].tolist()
             np.testing.assert_array_equal(chances, probabilities[cut:])
@@ -304,6 +306,77 @@ def test_bytes_of_another_regime_or_none_are_refused() -> None:
         make_regime("liquidity").load(saved)
     with pytest.raises(DataError, match=r"bytes that save\(\) wrote"):
         make_regime("volatility").load(saved[:40])
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "told"),
+    [
+        ("volatility", {"refits": None}, r"got .*refits.*None.*; rule 'saved with .*refits.*\[700, 120\]"),
+        ("volatility", {"refits": SHORT, "bands": (0.3, 0.6)}, "got .*bands.*0.3.*; rule 'saved with .*bands.*0.5"),
+        ("hidden", {"refits": SHORT, "seed": 7}, "got .*seed.*7.*; rule 'saved with .*seed.*42"),
+    ],
+)
+def test_bytes_of_other_refits_bands_or_seed_are_refused(name: str, given: dict[str, Any], told: str) -> None:
+    """They would go on under rules under which they were not made."""
+    saved = make_regime(name, **given).save()
+    with pytest.raises(DataError, match=f"regime: {told}.*; load it into a model of the same settings"):
+        make_regime(name, refits=SHORT).load(saved)
+    make_regime(name, **given).load(saved)
+
+
+@pytest.mark.parametrize("name", list(REGIMES))
+def test_bytes_without_one_of_their_arrays_are_refused_and_change_nothing(name: str) -> None:
+    model = fitted(name, panel(N))
+    saved = model.save()
+    arrays, facts = unpack(saved, name)
+    for lost in arrays:
+        rest = {each: value for each, value in arrays.items() if each != lost}
+        with pytest.raises(DataError, match=f"got 'without {lost}'; rule 'every array that was saved' is broken"):
+            model.load(pack(name, rest, facts))
+    assert model.save() == saved
+
+
+def test_bytes_of_an_earlier_format_are_refused() -> None:
+    old = make_regime("volatility").save().replace(b"karat.regime.3", b"karat.regime.2")
+    with pytest.raises(DataError, match="got 'karat.regime.2'; .*'saved in the format karat.regime.3' .* save the reg"):
+        make_regime("volatility").load(old)
+
+
+@pytest.mark.parametrize("name", list(REGIMES))
+def test_a_loaded_model_filters_later_rows_and_refuses_those_that_it_has_seen(name: str) -> None:
+    made_of = panel(N)
+    model = fitted(name, made_of)
+    codes, probabilities = model.filter(made_of)
+    model.reset()
+    stepped(model, made_of.frame[:900])
+    again = make_regime(name, refits=None).load(model.save())
+    for _ in range(2):  # from the saved state each time
+        found = again.filter(Panel(made_of.frame[900:], "XNYS", PROVENANCE))
+        np.testing.assert_array_equal(found, (codes[900:], probabilities[900:]))
+    told = "panel: got '2002-.*; what was loaded has seen rows up to then; allowed: rows after 2005-.*; filter the rows"
+    with pytest.raises(InputError, match=told):
+        again.filter(made_of)
+
+
+def test_settings_that_say_nothing_are_refused() -> None:
+    made_of = panel(60)
+    for wrong in ("yearly", "never", 5, (504, 252)):
+        with pytest.raises(InputError, match="refits: got .*; allowed: 'default', None or Refits"):
+            make_regime("volatility", refits=wrong)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match="refits: got"):
+            label(made_of, "volatility", refits=wrong)  # type: ignore[arg-type]
+    for first, every in ((504, "month"), ("504", 252), (504.0, 252), (True, 252), (504, 0), (504, None)):
+        with pytest.raises(InputError, match="refits: got .*; allowed: whole numbers of 1 or more, or 'year'"):
+            Refits(first, every)  # type: ignore[arg-type]
+    for seed in ("a", 1.5, None, True, -1):
+        with pytest.raises(InputError, match="seed: got .*; allowed: a whole number of 0 or more"):
+            label(made_of, "hidden", seed=seed)  # type: ignore[arg-type]
+    for bands in (0.5, "half", ("low", "high"), (0.5, np.nan), (0.5, None)):
+        with pytest.raises(InputError, match="bands: got"):
+            make_regime("volatility", bands=bands)  # type: ignore[arg-type]
+    for row in (None, [20.0], "vix"):
+        with pytest.raises(InputError, match="row: got .*; allowed: a mapping of columns to values"):
+            make_regime("vix").step(NS_PER_DAY, row)  # type: ignore[arg-type]
 
 
 def test_misuse_is_named() -> None:

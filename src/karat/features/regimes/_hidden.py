@@ -43,15 +43,15 @@ _KEEP: Final = 0.98  # first guess of a state's chance to last
 
 
 class HiddenStates(Labeller):
-    """seed: of the first guesses. stay, switch: as the constants above."""
+    """seed: of the first guesses."""
 
     names = NAMES
     least = 120
 
-    def __init__(self, seed: int, *, stay: float = STAY, switch: float = SWITCH) -> None:
-        self._seed, self._switch = seed, switch
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
         self._prior = np.ones((len(NAMES), len(NAMES)))
-        np.fill_diagonal(self._prior, stay)
+        np.fill_diagonal(self._prior, STAY)
         self._model: HiddenMarkov | None = None
         self.reset()
 
@@ -93,13 +93,17 @@ class HiddenStates(Labeller):
         self._model = raw.reordered(named_order(raw.mean))
 
     def scan(self, x: Floats) -> tuple[Ints, Floats]:
-        """Return the labels, which change only where a state's filtered probability reaches `switch`."""
+        """Return the labels, which change only where a state's filtered probability reaches `SWITCH`."""
         alpha, _ = filter_states(x, self.model, self._filtered)
         likeliest = alpha.argmax(axis=1)
-        sure = alpha.max(axis=1) >= self._switch
+        sure = alpha.max(axis=1) >= SWITCH
         codes = held(np.where(sure, likeliest, -1), self._code if self._code >= 0 else int(likeliest[0]))
         self._filtered, self._code = alpha[-1], int(codes[-1])
         return codes, alpha[np.arange(len(x)), codes]
+
+    def settings(self) -> dict[str, Any]:
+        """Return the seed."""
+        return {"seed": self._seed}
 
     def state(self) -> State:
         """Return the model, the filtered probabilities and the label held."""

@@ -61,6 +61,10 @@ class Labeller(ABC):
     def scan(self, x: Floats) -> tuple[Ints, Floats]:
         """Return the code of each row (n,) and the probability (n,) that its state has, given the rows up to it."""
 
+    def settings(self) -> dict[str, Any]:
+        """Return what was chosen and not fitted, as plain values: a state is taken up under the same alone."""
+        return {}
+
     @abstractmethod
     def state(self) -> State:
         """Return all that is needed to go on, as arrays."""

@@ -3,7 +3,8 @@
 Invariants:
 1. A row's state depends on that row, earlier rows of its instrument, and a fit on rows before it (or on `Train`).
 2. `filter` of a panel equals `step` row by row; a state that was given never changes.
-3. `load(save())` goes on to the bit. The bytes hold arrays and plain values (safetensors): nothing in them can run.
+3. `load(save())` goes on to the bit, in a model of the same refits, bands and seed. The bytes hold arrays and plain
+   values (safetensors): nothing in them can run.
 4. A row in which a column is NaN is skipped: no state, and the rest goes on as if it were not there. Rows before the
    first fit, and rows whose measure is NaN, have no state (-1).
 """
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karat._words import counted
-from karat.core import DataError, InputError
+from karat.core import DataError, InputError, iso
 from karat.data import Panel, Train
 from karat.features._rows import check_instant, check_known
 from karat.features._spec import Floats
@@ -33,14 +34,20 @@ _NEVER: Final = int(np.iinfo(np.int64).min)
 
 @dataclass(frozen=True)
 class Refits:
-    """first: usable rows before the first fit. every: rows between fits, or `year`: at the first row of a UTC year."""
+    """first: usable rows before the first fit. every: rows between fits, or `year`: at the first row of a UTC year.
+
+    Raises:
+        InputError: anything else than whole numbers of 1 or more.
+    """
 
     first: int = 504
     every: int | Literal["year"] = "year"
 
     def __post_init__(self) -> None:
-        if self.first < 1 or (self.every != "year" and self.every < 1):
-            raise InputError("refits", (self.first, self.every), allowed="numbers of 1 or more, or 'year'")
+        for value in (self.first, 1 if self.every == "year" else self.every):
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                allowed = "whole numbers of 1 or more, or 'year' for every"
+                raise InputError("refits", (self.first, self.every), allowed=allowed)
 
     def describe(self) -> str:
         """Return the rule in words."""
@@ -130,24 +137,34 @@ class RegimeModel:
     def filter(self, panel: Panel) -> tuple[Ints, Floats]:
         """Return code (n,) and probability (n,) of each row of a panel of one instrument, from a fresh start.
 
+        A model that was loaded starts where it was saved: its panel holds the rows that follow.
+
         Raises:
-            InputError: a missing column, several instruments, or a model that needs a fit on `Train` first.
+            InputError: a missing column, several instruments, a model that needs a fit on `Train` first, or rows that
+                a loaded one has seen.
             DataError: `known_at` runs back, and a state reads earlier rows.
         """
         self.reset()
         self._check_ready()
-        columns = columns_of(panel, self.measure)
+        columns, ts = columns_of(panel, self.measure), panel.frame["ts"].to_numpy()
+        if len(ts) and ts[0] <= self._last_ts:
+            why = "what was loaded has seen rows up to then"
+            fix = "filter the rows that follow, or fit a model and filter all rows with it"
+            raise InputError("panel", iso(int(ts[0])), allowed=f"rows after {iso(self._last_ts)}", why=why, fix=fix)
         if self.measure.window > 1 or self._labeller.least:
             check_known(panel)
-        return self._advance(panel.frame["ts"].to_numpy(), columns)
+        return self._advance(ts, columns)
 
     def step(self, ts: int, row: Mapping[str, float]) -> Label:
         """Return the state of one more row. ts: UTC ns, after the one before; row: column to value.
 
         Raises:
-            InputError: a missing column, a row that is not later, or a model that needs a fit on `Train` first.
+            InputError: no mapping, a missing column, a row that is not later, or a model that needs a fit on `Train`
+                first.
         """
         self._check_ready()
+        if not isinstance(row, Mapping):
+            raise InputError("row", row, allowed="a mapping of columns to values")
         missing = [name for name in self.measure.columns if name not in row]
         if missing:
             raise InputError("row", sorted(row), allowed=f"with {', '.join(missing)}", why=f"{self.name} reads it")
@@ -169,13 +186,14 @@ class RegimeModel:
             "history": history,
             "numbers": np.array(numbers, dtype=np.int64),
         }
-        return pack(self.name, arrays, {"columns": list(self.measure.columns), "window": self.measure.window})
+        return pack(self.name, arrays, {**self._settings(), "arrays": sorted(arrays)})
 
     def load(self, saved: bytes) -> RegimeModel:
         """Take up a saved state; `reset` then goes back to it.
 
         Raises:
-            DataError: bytes that are not of this regime.
+            DataError: bytes that are not of this regime, were saved under other refits, bands or another seed, or lack
+                an array.
         """
         self._take(saved)
         self._origin = saved
@@ -183,15 +201,31 @@ class RegimeModel:
 
     def _take(self, saved: bytes) -> None:
         arrays, facts = unpack(saved, self.name)
-        own = {"columns": list(self.measure.columns), "window": self.measure.window}
-        if facts != own:
-            raise DataError("regime", f"saved by {self.name} with {own}", seen=str(facts), fix="fit and save it again")
+        own, none = self._settings(), object()
+        other = [key for key in own if facts.get(key, none) != own[key]]
+        if other:
+            fix = "load it into a model of the same settings, or fit and save it again"
+            rule, seen = (
+                f"saved with { ({key: own[key] for key in other}) }",
+                str({key: facts.get(key) for key in other}),
+            )
+            raise DataError("regime", rule, seen=seen, fix=fix)
+        lost = sorted(set(facts["arrays"]) - set(arrays))
+        if lost:
+            seen = f"without {', '.join(lost)}"
+            raise DataError("regime", "every array that was saved", seen=seen, fix="fit and save the regime again")
         self._labeller.restore(_part(arrays, "labeller."))
         self._buffer = arrays["buffer"]
         self._history = [arrays["history"]] if len(arrays["history"]) else []
         numbers = [int(value) for value in arrays["numbers"]]
         self._rows, self._rows_at_fit, self._last_year, self._last_ts, self._fit_end = numbers[:5]
         self._ready = bool(numbers[5])
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what a saved state holds for, as plain values."""
+        refits = None if self.refits is None else [self.refits.first, self.refits.every]
+        facts = {"columns": list(self.measure.columns), "window": self.measure.window, "refits": refits}
+        return {**facts, **self._labeller.settings()}
 
     def _arrays_of_labeller(self) -> dict[str, NDArray[Any]]:
         return {f"labeller.{name}": value for name, value in self._labeller.state().items()}

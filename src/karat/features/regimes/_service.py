@@ -51,7 +51,7 @@ def label(
     has rows enough and varies. Others as in `make_regime`.
 
     Raises:
-        InputError: an unknown regime, a missing column, a model that needs `train_until`, or an instrument that by then
+        InputError: as `make_regime`; a missing column, a model that needs `train_until`, or an instrument that by then
             has too few rows or has not varied.
         DataError: `known_at` runs back within an instrument, and a state reads earlier rows.
     """

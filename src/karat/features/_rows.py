@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from karat.core import DataError, InputError
+from karat.core import NS_PER_DAY, DataError, InputError
 from karat.data import Panel
 from karat.features._spec import Floats
+
+_Instants = TypeVar("_Instants", pl.Expr, NDArray[np.int64])
 
 
 def check_instant(value: object, field: str) -> None:
@@ -37,6 +41,11 @@ def check_known(panel: Panel) -> None:
         rows = [f"{name}@{ts}" for name, ts in frame[back].select("instrument", "ts").rows()]
         rule, seen = "known_at never runs back within an instrument", f"{known[back[0]]} after {known[back[0] - 1]}"
         raise DataError("panel", rule, seen=seen, rows=rows, fix="correct known_at")
+
+
+def day_of(ts: _Instants) -> _Instants:
+    """Return the date of each bar as days since 1970-01-01: that of the instant before its close."""
+    return (ts - 1) // NS_PER_DAY
 
 
 def instrument_codes(frame: pl.DataFrame) -> tuple[tuple[str, ...], NDArray[np.int64]]:

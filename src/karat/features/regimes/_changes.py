@@ -14,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from karat.core import InputError
 from karat.features._spec import Floats
 from karat.features.regimes._labeller import Ints, Labeller, State
 from karat.kernels import RunPrior, run_lengths
@@ -30,6 +29,7 @@ class RunLengths(Labeller):
 
     names = NAMES
     least = 20
+    varying = True
 
     def __init__(self) -> None:
         self._prior = RunPrior(0.0, 1.0, _SHAPE, 1.0, 1.0 / RUN)
@@ -39,14 +39,8 @@ class RunLengths(Labeller):
         """Forget the rows seen."""
         self._runs = self._prior.begin()
 
-    def can_fit(self, x: Floats) -> bool:
-        """Return whether there are rows enough, and not all of them the same."""
-        return super().can_fit(x) and bool(x.var() > 0.0)
-
     def _fit(self, x: Floats) -> None:
         variance = float(x.var())
-        if variance <= 0.0:
-            raise InputError("rows", "a constant series", allowed="returns that vary", why="no scale to see changes by")
         self._prior = RunPrior(float(x.mean()), 1.0, _SHAPE, variance * (_SHAPE - 1.0), 1.0 / RUN)
 
     def refit(self, x: Floats) -> None:

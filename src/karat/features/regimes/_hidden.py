@@ -11,12 +11,13 @@ Names, from the means of the fit alone: of the three states with the lowest s, b
 
 Invariants:
 1. A fit depends on its rows, the seed and, in `refit`, the fit before. Of `STARTS` first guesses by k-means the one
-   with the highest objective is kept; a refit begins at the fit before.
+   with the highest objective is kept; a refit begins at the fit before. Where all rows are the same there is no fit.
 2. After a refit the filter runs over the past anew, and the label that was held is kept until the new one switches.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -47,6 +48,7 @@ class HiddenStates(Labeller):
 
     names = NAMES
     least = 120
+    varying = True
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -144,13 +146,16 @@ def _units(x: Floats) -> tuple[Floats, Floats]:
 
 
 def _guess(z: Floats, seed: int) -> HiddenMarkov:
-    """Return a first guess: moments of the groups that k-means finds."""
+    """Return a first guess: moments of the groups that k-means finds, of all rows where it leaves a group empty."""
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     k = len(NAMES)
-    groups = KMeans(k, n_init=1, random_state=seed).fit_predict(z)
-    mean = np.array([z[groups == g].mean(axis=0) for g in range(k)])
-    variance = np.array([z[groups == g].var(axis=0) for g in range(k)]) + 10 * _FLOOR
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different rows than groups
+        groups = KMeans(k, n_init=1, random_state=seed).fit_predict(z)
+    parts = [z[groups == g] if (groups == g).any() else z for g in range(k)]
+    mean, variance = np.array([part.mean(axis=0) for part in parts]), np.array([part.var(axis=0) for part in parts])
     transition = np.full((k, k), (1.0 - _KEEP) / (k - 1))
     np.fill_diagonal(transition, _KEEP)
-    return HiddenMarkov(np.full(k, 1.0 / k), transition, mean, variance)
+    return HiddenMarkov(np.full(k, 1.0 / k), transition, mean, variance + 10 * _FLOOR)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from karat._words import counted
 from karat.core import DataError, InputError, iso
 from karat.data import Panel, Train
-from karat.features._rows import check_instant, check_known
+from karat.features._rows import check_instant, check_known, day_of
 from karat.features._spec import Floats
 from karat.features.regimes._bytes import pack, unpack
 from karat.features.regimes._inputs import columns_of, train_columns
@@ -319,8 +319,8 @@ def _one_value(name: str, value: float | None) -> Floats:
 
 
 def _years(ts: Ints) -> Ints:
-    """Return the UTC year of each instant."""
-    return ts.astype("datetime64[ns]").astype("datetime64[Y]").astype(np.int64) + 1970
+    """Return the UTC year of each bar; one that closes at midnight belongs to the day that ends."""
+    return day_of(ts).astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
 
 
 def _part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -371,7 +371,7 @@ def test_settings_that_say_nothing_are_refused() -> None:
     for seed in ("a", 1.5, None, True, -1):
         with pytest.raises(InputError, match="seed: got .*; allowed: a whole number of 0 or more"):
             label(made_of, "hidden", seed=seed)  # type: ignore[arg-type]
-    for bands in (0.5, "half", ("low", "high"), (0.5, np.nan), (0.5, None)):
+    for bands in (0.5, "half", ("low", "high"), (0.5, np.nan), (0.5, None), ((0.5,), (0.9,)), ()):
         with pytest.raises(InputError, match="bands: got"):
             make_regime("volatility", bands=bands)  # type: ignore[arg-type]
     for row in (None, [20.0], "vix"):

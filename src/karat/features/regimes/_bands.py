@@ -102,11 +102,11 @@ class FixedBands(Labeller):
 def _levels(quantiles: Edges) -> Floats:
     """Return (K, 2) the lower and the upper quantile of each edge."""
     try:
-        pairs = np.array([np.broadcast_to(np.asarray(edge, dtype=np.float64), 2) for edge in quantiles])
+        pairs = np.array([edge if np.ndim(edge) else (edge, edge) for edge in quantiles], dtype=np.float64)
     except (TypeError, ValueError):
-        pairs = np.full((1, 2), np.nan)
+        pairs = np.empty(0)
     rises = np.diff([0.0, *pairs.ravel(), 1.0])
-    if not (np.all(rises[::2] > 0.0) and np.all(rises[1::2] >= 0.0)):
+    if pairs.shape != (len(pairs), 2) or not (np.all(rises[::2] > 0.0) and np.all(rises[1::2] >= 0.0)):
         allowed = "strictly ascending numbers between 0 and 1, or pairs of them for edges with memory"
         raise InputError("bands", quantiles, allowed=allowed)
     return pairs

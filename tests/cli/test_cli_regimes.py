@@ -172,6 +172,43 @@ def test_label_takes_the_seed_of_the_study_unless_told_otherwise(
     assert taken == [7, 9, 11]
 
 
+@pytest.mark.req("REG-03")
+def test_label_takes_bands_and_pairs_of_them(tmp_path: Path) -> None:
+    study, out = write_study(tmp_path), tmp_path / "labels.parquet"
+    plain = karat("regimes", "label", study, "volatility", "--json").facts
+    words = ["--bands", "0.45:0.55, 0.85:0.95", "--out", out, "--json"]
+    facts = karat("regimes", "label", study, "volatility", *words).facts
+    assert facts["changes"] < plain["changes"]
+    made_of = load("synthetic", seed=3, n_days=1400, edge_sharpe=3.0)
+    held = label(made_of, "volatility", bands=((0.45, 0.55), (0.85, 0.95))).frame
+    assert pl.read_parquet(out).select("ts", "state").equals(held.select("ts", "state"))
+    facts = karat("regimes", "label", study, "volatility", "--bands", "0.3,0.6:0.7", "--json").facts
+    assert facts["rows"] == plain["rows"]
+    assert facts["states"][0]["share"] < plain["states"][0]["share"]
+
+
+@pytest.mark.parametrize(
+    ("name", "bands", "told"),
+    [
+        (
+            "volatility",
+            "half,0.9",
+            "--bands: got 'half,0.9'; allowed: quantiles such as 0.5,0.9, or pairs of them such",
+        ),
+        ("volatility", "0.4:0.5:0.6,0.9", "--bands: got '0.4:0.5:0.6,0.9'; allowed: quantiles such as"),
+        ("volatility", "0.4:,0.9", "--bands: got '0.4:,0.9'; allowed: quantiles such as"),
+        ("volatility", "0.9,0.5", "allowed: strictly ascending numbers between 0 and 1, or pairs of them"),
+        ("volatility", "0.5", "allowed: 2 of them, for calm, elevated, turbulent"),
+        ("hidden", "0.5", "allowed: none: hidden has no quantile bands"),
+    ],
+)
+def test_label_refuses_bands_before_it_loads(tmp_path: Path, name: str, bands: str, told: str) -> None:
+    said = karat("regimes", "label", write_study(tmp_path), name, "--bands", bands)
+    assert (said.code, said.out) == (2, "")
+    assert told in said.err
+    assert "rows loaded" not in said.err
+
+
 def test_label_says_where_it_cannot_write_before_it_labels(tmp_path: Path) -> None:
     said = karat("regimes", "label", write_study(tmp_path), "volatility", "--out", tmp_path)
     assert (said.code, said.out) == (2, "")

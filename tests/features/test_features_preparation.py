@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from sklearn.linear_model import ElasticNet
 from sklearn.pipeline import make_pipeline
@@ -246,6 +247,91 @@ def test_combinations_are_uncorrelated_out_of_sample(selector: str) -> None:
     assert (recovered > 0.95) == (selector == "ica")  # independence tells sources apart, variance does not
 
 
+@pytest.mark.parametrize("selector", ["pca", "ica"])
+def test_features_that_do_not_vary_leave_no_combination(selector: str) -> None:
+    train = train_of(np.full((CUT, 3), 7.0), np.arange(CUT, dtype=np.float64))
+    made = Preparation.fit(train, train.labels.value, selector=selector, keep=2)
+    assert (made.width, made.kept(("a", "b", "c"))) == (0, ())
+    assert made.apply(np.ones((5, 3))).shape == (5, 0)
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e-20, 1e-13, 1.0, 1e13])
+@pytest.mark.parametrize("scaler", SCALERS)
+def test_a_feature_is_switched_off_by_its_own_size_alone(scaler: str, size: float) -> None:
+    """Prices in another unit are the same feature; what rounding alone moves is none."""
+    rng = np.random.default_rng(3)
+    moving, still = rng.normal(size=CUT), 3.3 * (1.0 + 1e-15 * rng.integers(-1, 2, size=CUT))
+    x, z = np.column_stack([moving, still]), np.zeros(CUT)
+    plain = Preparation.fit(train_of(x, z), z, scaler=scaler).apply(x)
+    scaled = Preparation.fit(train_of(size * x, z), z, scaler=scaler).apply(size * x)
+    assert np.abs(plain[:, 0]).max() > 0.5
+    np.testing.assert_allclose(scaled[:, 0], plain[:, 0], rtol=1e-6, atol=1e-6)
+    if scaler != "quantile":  # which looks at the order of values alone
+        assert not scaled[:, 1].any()
+
+
+@pytest.mark.parametrize(("tail", "lost"), [(1.0, 0.5), (2.0, 1e-9)])
+def test_the_power_of_a_long_tail_comes_back_with_the_digits_that_the_docstring_says(tail: float, lost: float) -> None:
+    x = -np.random.default_rng(0).pareto(tail, size=(2_000, 1))
+    made = Preparation.fit(train_of(x, x[:, 0], 2_000), x[:, 0], scaler="power")
+    scaled, fitted = made.apply(x), made.scaled_by
+    assert np.abs(scaled).max() < LIMIT
+    width = fitted["width"]
+    v = 1.0 + np.abs(x - fitted["centre"]) / width
+    exponent = np.where(x >= fitted["centre"], fitted["power"], 2.0 - fitted["power"])
+    error = np.abs(made.invert(scaled) - x) / width
+    assert (error <= v * np.minimum(1.0, 2e-15 * v ** np.abs(exponent))).all()
+    assert (error.max() / v.max() > lost) == (tail == 1.0)
+
+
+@pytest.mark.parametrize(("selector", "least"), [("mutual_information", 4), ("stability", 2), ("pca", 1)])
+def test_a_selector_says_how_many_rows_it_needs(selector: str, least: int) -> None:
+    x, z = world()
+    Preparation.fit(train_of(x, z, least), z[:least], selector=selector)
+    told = f"train: got {least - 1}; too few rows to choose by {selector}; allowed: {least} or more"
+    with pytest.raises(InputError, match=told):
+        Preparation.fit(train_of(x, z, least - 1), z[: least - 1], selector=selector)
+
+
+def test_what_cannot_be_learned_from_or_prepared_is_refused() -> None:
+    x, z = world()
+    train, label = train_of(x, z), z[:CUT]
+    for wrong in (np.nan, np.inf):
+        target = np.where(np.arange(CUT) == 7, wrong, label)
+        with pytest.raises(InputError, match=f"target: got {wrong}; allowed: finite numbers, one label a row"):
+            Preparation.fit(train, target, selector="elastic_net")
+    for kind, other in (("list", label.tolist()), ("NoneType", None)):
+        with pytest.raises(InputError, match=rf"target: got '{kind}'; allowed: an array of shape \(400,\)"):
+            Preparation.fit(train, other)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="target: got 'dtype <U"):
+        Preparation.fit(train, label.astype(str))
+    for keep in (2.5, True, "2"):
+        with pytest.raises(InputError, match="keep: got .*; allowed: a whole number of 1 or more"):
+            Preparation.fit(train, label, keep=keep)  # type: ignore[arg-type]
+    made = Preparation.fit(train, label)
+    for way in (made.apply, made.invert):
+        for what in (x.tolist(), pl.DataFrame(x), x.astype(str), np.float64(1.0)):
+            with pytest.raises(InputError, match=r"got .*; allowed: an array of numbers \(\.\.\., 8\)"):
+                way(what)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=r"got 'shape \(600, 7\)'"):
+            way(x[:, :7])
+
+
+def test_arrays_of_something_else_are_not_restored() -> None:
+    x, z = world()
+    made = Preparation.fit(train_of(x, z), z[:CUT], scaler="power", selector="pca")
+    with pytest.raises(InputError, match="scaler: got 'powr'"):
+        Preparation.restore("powr", "pca", made.arrays())
+    with pytest.raises(InputError, match="selector: got 'pcs'"):
+        Preparation.restore("power", "pcs", made.arrays())
+    for lost in made.arrays():
+        rest = {name: value for name, value in made.arrays().items() if name != lost}
+        with pytest.raises(InputError, match=f"arrays: got .*; {lost} is missing; allowed: what `arrays` of power and"):
+            Preparation.restore("power", "pca", rest)
+    with pytest.raises(InputError, match=r"arrays: got \[\]; scaler.centre, scaler.width is missing"):
+        Preparation.restore("robust", "none", {})
+
+
 def test_what_does_not_fit_is_refused() -> None:
     x, z = world()
     train = train_of(x, z)
@@ -256,9 +342,9 @@ def test_what_does_not_fit_is_refused() -> None:
         Preparation.fit(train, z[:CUT], scaler="robus")
     with pytest.raises(InputError, match="selector: got 'lasso'"):
         Preparation.fit(train, z[:CUT], selector="lasso")
-    with pytest.raises(InputError, match="keep: got 0; allowed: 1 or more"):
+    with pytest.raises(InputError, match="keep: got 0; allowed: a whole number of 1 or more"):
         Preparation.fit(train, z[:CUT], keep=0)
-    with pytest.raises(InputError, match=r"target: got 'shape \(600,\)'; allowed: \(400,\)"):
+    with pytest.raises(InputError, match=r"target: got 'shape \(600,\)'; allowed: an array of shape \(400,\)"):
         Preparation.fit(train, z)
     few = Preparation.fit(replace(train), z[:CUT], selector="pca", keep=100)
     assert few.width == P

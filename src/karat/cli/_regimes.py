@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -57,6 +57,9 @@ def label(
     sets: Sets = None,
     until: Annotated[str | None, typer.Option(help="Fit once on rows known by this date, e.g. 2010-12-31.")] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the study's, of whatever is random in a fit.")] = None,
+    bands: Annotated[
+        str | None, typer.Option(help="Quantiles instead of the system's, or pairs for memory: 0.45:0.55,0.85:0.95.")
+    ] = None,
     as_loaded: Annotated[bool, typer.Option("--as-loaded", help="Bars as the source has them, such as hours.")] = False,
     out: Annotated[Path | None, typer.Option(help="Parquet file to write the labels to.")] = None,
     json: Json = False,
@@ -67,19 +70,19 @@ def label(
     with errors(as_json=json, debug=debug):
         _check_order(study, name)
     with study_file(study, given, as_json=json, debug=debug) as config:
-        from karat.features.regimes import intraday_rate, spec_of
+        from karat.features.regimes import intraday_rate, make_regime, spec_of
         from karat.features.regimes import label as label_panel
         from karat.study import load_finest, load_panel
 
-        spec = spec_of(name)
+        spec, edges = spec_of(name), _edges(bands)
+        make_regime(name, bands=edges)  # refuses what it cannot have before anything is loaded
         if out is not None:
             parquet_to_write(out)
         panel = load_finest(config) if as_loaded else load_panel(config)
         fitted = _fit_end(until, panel, spec)
         say(f"{counted(len(panel.frame), 'row')} loaded; labelling")
-        found = label_panel(
-            panel, name, train_until=fitted, seed=config.seed, refits=None if fitted is not None else "default"
-        )
+        refits: Literal["default"] | None = "default" if fitted is None else None
+        found = label_panel(panel, name, train_until=fitted, seed=config.seed, bands=edges, refits=refits)
         _check_labelled(found, panel, spec, fitted)
         if out is not None:
             found.frame.write_parquet(out)
@@ -115,6 +118,20 @@ def _check_order(study: Path, name: str) -> None:
     if str(study) in REGIMES:
         fix = f"the study comes first: karat regimes label {name} {study}"
         raise InputError("study", str(study), why="it is a regime", fix=fix)
+
+
+def _edges(bands: str | None) -> list[float | tuple[float, float]] | None:
+    """Return the quantiles of `--bands`: commas between edges, a colon between the two of a pair."""
+    from karat.core import InputError
+
+    if bands is None:
+        return None
+    try:
+        cut = [edge.partition(":") for edge in bands.split(",")]
+        return [(float(low), float(high)) if colon else float(low) for low, colon, high in cut]
+    except ValueError:
+        allowed = "quantiles such as 0.5,0.9, or pairs of them such as 0.45:0.55,0.85:0.95"
+        raise InputError("--bands", bands, allowed=allowed) from None
 
 
 def _fit_end(until: str | None, panel: Panel, spec: RegimeSpec) -> int | None:

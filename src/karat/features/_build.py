@@ -21,7 +21,7 @@ from karat.core import NS_PER_DAY, DataError, InputError
 from karat.data import KEYS, Panel, Table, blocks
 from karat.features._engine import Rows, compute_nodes
 from karat.features._graph import TS, Node
-from karat.features._rows import as_array, instrument_codes
+from karat.features._rows import as_array, check_known, instrument_codes
 from karat.features._select import Selection, resolve
 from karat.features._spec import Columns, FeatureSpec, Floats
 
@@ -52,7 +52,7 @@ def build(panel: Panel, selection: Selection) -> FeatureFrame:
         DataError: `known_at` runs back within an instrument.
     """
     specs, absent = resolve(selection, panel)
-    _check_known(panel)
+    check_known(panel)
     values = compute(panel.frame, specs, panel.blocks).T
     columns = [pl.Series(spec.name, values[k], dtype=pl.Float64) for k, spec in enumerate(specs)]
     return FeatureFrame(panel.frame.select(KEYS).with_columns(columns), specs, absent)
@@ -171,16 +171,3 @@ def _one(columns: Columns, spec: FeatureSpec) -> Floats:
     out = np.full(n, np.nan)
     out[usable] = values
     return out
-
-
-def _check_known(panel: Panel) -> None:
-    """Refuse a row that becomes known before an earlier one: its features would read what is not known yet."""
-    frame = panel.frame
-    known = frame["known_at"].to_numpy()
-    falls = np.flatnonzero(known[1:] < known[:-1]) + 1
-    begins = {begin for begin, _ in panel.blocks}
-    back = [k for k in falls.tolist() if k not in begins]
-    if back:
-        rows = [f"{name}@{ts}" for name, ts in frame[back].select("instrument", "ts").rows()]
-        rule, seen = "known_at never runs back within an instrument", f"{known[back[0]]} after {known[back[0] - 1]}"
-        raise DataError("panel", rule, seen=seen, rows=rows, fix="correct known_at")

@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import Final
 
 from karat._words import counted
-from karat.features._expressions import mean, ratio, sqrt, squares, weighted
+from karat.features._expressions import constant, mean, ratio, smaller, sqrt, squares, weighted
 from karat.features._graph import Node
 from karat.features._returns import LOG_CLOSE, LOG_RANGE, LOG_RETURN
 from karat.features._spec import Function, family
@@ -63,10 +63,14 @@ def energy(x: Node, scaling: tuple[float, ...], level: int, w: int) -> Node:
 
 
 def power(x: Node, period: float, w: int) -> Node:
-    """Return the share of a window's variance in the sine and cosine of a period."""
+    """Return the share of a window's variance in the sine and cosine of a period, at most 1.
+
+    Where the period does not divide the window the two overlap a little, and a pure wave would have more than all.
+    """
     cosine = weighted(x, _wave(period, w, 0.0))
     sine = weighted(x, _wave(period, w, math.pi / 2.0))
-    return ratio((cosine * cosine + sine * sine) * (2.0 / w), squares(x, w), 0.0)
+    share = ratio((cosine * cosine + sine * sine) * (2.0 / w), squares(x, w), 0.0)
+    return smaller(share, constant(share, 1.0))
 
 
 def _wave(period: float, w: int, shift: float) -> tuple[float, ...]:

@@ -6,6 +6,7 @@ Numbers are the invariants of `karat.features.regimes._model`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import cffi
@@ -19,6 +20,7 @@ from karat.data import Panel
 from karat.features import check_future
 from karat.features._spec import Floats
 from karat.features.regimes import REGIMES, Refits, RegimeModel, as_train, label, make_regime
+from karat.features.regimes._bytes import pack, unpack
 from karat.features.regimes._hidden import HiddenStates
 from karat.features.regimes._labeller import Ints, State
 from karat.features.regimes._neural import NeuralStates
@@ -34,9 +36,13 @@ def _short_histories(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NeuralStates, "least", 300)
 
 
-def fresh(name: str) -> RegimeModel:
-    """A model of the system with refits that a short panel reaches, where the system has any."""
-    return make_regime(name, refits=SHORT if REGIMES[name].refits else None)
+def ways(name: str) -> Iterator[dict[str, Any]]:
+    """Settings of a system: fitted on `Train`, refitted where a short panel reaches it, and bands with memory."""
+    yield {"refits": None}
+    if REGIMES[name].refits:
+        yield {"refits": SHORT}
+    if REGIMES[name].bands:
+        yield {"refits": SHORT, "bands": [(level - 0.05, level + 0.05) for level in REGIMES[name].bands]}
 
 
 def fitted(name: str, made_of: Panel) -> RegimeModel:
@@ -45,12 +51,9 @@ def fitted(name: str, made_of: Panel) -> RegimeModel:
 
 
 def models(name: str, made_of: Panel) -> Iterator[RegimeModel]:
-    """Both ways to have parameters: from `Train`, and from the series' own past; of bands with memory too."""
-    yield fitted(name, made_of)
-    if REGIMES[name].refits:
-        yield fresh(name)
-    if REGIMES[name].bands:
-        yield make_regime(name, refits=SHORT, bands=[(level - 0.05, level + 0.05) for level in REGIMES[name].bands])
+    """One of each way, with a fit where it has none of its own."""
+    for given in ways(name):
+        yield make_regime(name, **given) if given["refits"] else fitted(name, made_of)
 
 
 def stepped(model: RegimeModel, frame: pl.DataFrame) -> tuple[list[int], list[float]]:
@@ -127,12 +130,12 @@ def test_a_step_parses_no_type_of_a_call_again(name: str, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("name", list(REGIMES))
 def test_3_a_restart_from_bytes_goes_on_to_the_bit(name: str) -> None:
     made_of = panel(N)
-    for model in models(name, made_of):
+    for given, model in zip(ways(name), models(name, made_of), strict=True):
         codes, probabilities = model.filter(made_of)
         for cut in (3, 860, 950):  # during the warm-up, in the middle, after a refit
             model.reset()
             stepped(model, made_of.frame[:cut])
-            again = make_regime(name, refits=model.refits).load(model.save())
+            again = make_regime(name, **given).load(model.save())
             online, chances = stepped(again, made_of.frame[cut:])
             assert online == codes[cut:].tolist()
             np.testing.assert_array_equal(chances, probabilities[cut:])
@@ -211,6 +214,35 @@ def test_a_missing_column_is_named_with_where_it_can_be_had(name: str) -> None:
         model.step(10**18 * 2, {c: 1.0 for c in REGIMES[name].measure.columns if c != missing})
 
 
+@pytest.mark.req("REG-02")
+def test_a_row_known_after_a_later_one_is_refused() -> None:
+    """The state of the later row would read a close that nobody knew when it was given."""
+    made_of = panel(N, instruments=("A.XNYS", "B.XNYS"))
+    late = pl.int_range(pl.len()).over("instrument") == 690
+    delayed = pl.when(late).then(pl.col("known_at") + 30 * NS_PER_DAY).otherwise("known_at")
+    moved = Panel(made_of.frame.with_columns(known_at=delayed), "XNYS", PROVENANCE)
+    ts = int(made_of.frame["ts"][691])
+    told = f"rule 'known_at never runs back within an instrument' is broken at A.XNYS@{ts}; correct known_at"
+    for name in (name for name in REGIMES if name != "vix"):  # whose state reads no row but its own
+        with pytest.raises(DataError, match=told):
+            label(moved, name, train_until=int(made_of.frame["ts"][600]))
+    assert label(moved, "vix").frame["state"].equals(label(made_of, "vix").frame["state"])
+
+
+@pytest.mark.req("REG-02")
+@pytest.mark.parametrize("name", [name for name, spec in REGIMES.items() if spec.refits])
+def test_rows_of_the_table_after_those_fitted_on_are_labelled_as_new_ones(name: str) -> None:
+    """A view may hold a few rows of a long table: refits begin after the last row of the view."""
+    made_of, refits = panel(N), Refits(first=300, every=120)
+    short = as_train(made_of, int(made_of.frame["ts"][599]))
+    long = replace(as_train(made_of, int(made_of.frame["ts"][-1])), rows=short.rows)
+    of_short, of_long = (make_regime(name, refits=refits).fit(train) for train in (short, long))
+    assert of_long.save() == of_short.save()
+    codes, _ = of_long.filter(made_of)
+    np.testing.assert_array_equal(codes, of_short.filter(made_of)[0])
+    assert (codes[600:] >= 0).all()
+
+
 class SmoothedStates(HiddenStates):
     """The planted fault: labels from all rows, the later ones too, as libraries' `predict_proba` gives them."""
 
@@ -276,39 +308,51 @@ def test_bytes_of_another_regime_or_none_are_refused() -> None:
         make_regime("volatility").load(saved[:40])
 
 
-def test_misuse_is_named() -> None:
+@pytest.mark.parametrize(
+    ("name", "given", "told"),
+    [
+        ("volatility", {"refits": None}, r"got .*refits.*None.*; rule 'saved with .*refits.*\[700, 120\]"),
+        ("volatility", {"refits": SHORT, "bands": (0.3, 0.6)}, "got .*bands.*0.3.*; rule 'saved with .*bands.*0.5"),
+        ("hidden", {"refits": SHORT, "seed": 7}, "got .*seed.*7.*; rule 'saved with .*seed.*42"),
+    ],
+)
+def test_bytes_of_other_refits_bands_or_seed_are_refused(name: str, given: dict[str, Any], told: str) -> None:
+    """They would go on under rules under which they were not made."""
+    saved = make_regime(name, **given).save()
+    with pytest.raises(DataError, match=f"regime: {told}.*; load it into a model of the same settings"):
+        make_regime(name, refits=SHORT).load(saved)
+    make_regime(name, **given).load(saved)
+
+
+@pytest.mark.parametrize("name", list(REGIMES))
+def test_bytes_without_one_of_their_arrays_are_refused_and_change_nothing(name: str) -> None:
+    model = fitted(name, panel(N))
+    saved = model.save()
+    arrays, facts = unpack(saved, name)
+    for lost in arrays:
+        rest = {each: value for each, value in arrays.items() if each != lost}
+        with pytest.raises(DataError, match=f"got 'without {lost}'; rule 'every array that was saved' is broken"):
+            model.load(pack(name, rest, facts))
+    assert model.save() == saved
+
+
+def test_bytes_of_an_earlier_format_are_refused() -> None:
+    old = make_regime("volatility").save().replace(b"karat.regime.3", b"karat.regime.2")
+    with pytest.raises(DataError, match="got 'karat.regime.2'; .*'saved in the format karat.regime.3' .* save the reg"):
+        make_regime("volatility").load(old)
+
+
+@pytest.mark.parametrize("name", list(REGIMES))
+def test_a_loaded_model_filters_later_rows_and_refuses_those_that_it_has_seen(name: str) -> None:
     made_of = panel(N)
-    with pytest.raises(InputError, match="regime: got 'hiden'; allowed: .* did you mean 'hidden'"):
-        make_regime("hiden")
-    with pytest.raises(InputError, match=r"it has no fit yet; call fit\(train\)"):
-        make_regime("volatility", refits=None).filter(made_of)
-    with pytest.raises(InputError, match="bands: got .* none: hidden has no quantile bands"):
-        make_regime("hidden", bands=(0.5,))
-    with pytest.raises(InputError, match="strictly ascending numbers between 0 and 1"):
-        make_regime("volatility", bands=(0.9, 0.5))
-    for wrong in ((0.5, (0.9, 0.8)), ((0.4, 0.6), (0.6, 0.8)), ((0.4, 0.5, 0.6), 0.9), (0.5, (0.9, 1.0))):
-        with pytest.raises(InputError, match="bands: got .* or pairs of them for edges with memory"):
-            make_regime("volatility", bands=wrong)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="bands: got .* 2 of them, for calm, elevated, turbulent"):
-        make_regime("volatility", bands=(0.5,))
-    with pytest.raises(InputError, match="refits: got"):
-        Refits(0)
-    two = panel(N, instruments=("A.XNYS", "B.XNYS"))
-    with pytest.raises(InputError, match=r"one instrument; use label\(panel, regime\)"):
-        make_regime("vix").filter(two)
-    with pytest.raises(InputError, match="train: got .* one instrument"):
-        make_regime("volatility").fit(as_train(two, 10**19))
-    model = make_regime("vix")
-    model.step(NS_PER_DAY, {"vix": 12.0})
-    with pytest.raises(InputError, match=f"ts: got {NS_PER_DAY}; rows come in the order of time"):
-        model.step(NS_PER_DAY, {"vix": 12.0})
-    with pytest.raises(
-        InputError,
-        match="rows: got 40; too few with a measure to fit regimes on; allowed: 120 or more; .* a longer history",
-    ):
-        make_regime("hidden").fit(as_train(panel(60), 10**19))
-    with pytest.raises(
-        InputError,
-        match="until_ns: got .1970-01-01T00:00:00.*Z.; nothing of .* was known by then; allowed: an instant from",
-    ):
-        as_train(made_of, 5)
+    model = fitted(name, made_of)
+    codes, probabilities = model.filter(made_of)
+    model.reset()
+    stepped(model, made_of.frame[:900])
+    again = make_regime(name, refits=None).load(model.save())
+    for _ in range(2):  # from the saved state each time
+        found = again.filter(Panel(made_of.frame[900:], "XNYS", PROVENANCE))
+        np.testing.assert_array_equal(found, (codes[900:], probabilities[900:]))
+    told = "panel: got '2002-.*; what was loaded has seen rows up to then; allowed: rows after 2005-.*; filter the rows"
+    with pytest.raises(InputError, match=told):
+        again.filter(made_of)

@@ -9,11 +9,21 @@ import polars as pl
 import pytest
 from regimes_factory import PROVENANCE, bars, panel
 
-from karat.core import NS_PER_DAY, InputError
+from karat.core import NS_PER_DAY, InputError, iso_date
 from karat.data import Panel, load
 from karat.data._sqlite_regimes import volatility_regimes
 from karat.features import VIX_REGIME_CODES, build
-from karat.features.regimes import REGIMES, STRESSED, as_train, describe, label, make_regime, with_market
+from karat.features.regimes import (
+    FOLLOWING,
+    REGIMES,
+    STRESSED,
+    Refits,
+    as_train,
+    describe,
+    label,
+    make_regime,
+    with_market,
+)
 from karat.features.regimes._bands import Bands
 from karat.features.regimes._hidden import NAMES, HiddenStates, named_order
 
@@ -175,6 +185,54 @@ def test_a_change_of_volatility_is_a_change_for_some_days() -> None:
     assert found[700:715].max() == 1
     assert found[640:698].mean() < 0.1
     assert found[760:].mean() < 0.2
+
+
+@pytest.mark.parametrize("name", FOLLOWING)
+def test_an_instrument_that_stands_still_has_no_state_until_it_varies_and_others_have_theirs(name: str) -> None:
+    both = panel(900, instruments=("A.XNYS", "B.XNYS"))
+    halted = (pl.col("instrument") == "B.XNYS") & (pl.int_range(pl.len()).over("instrument") < 700)
+    still = [pl.when(halted).then(50.0).otherwise(column).alias(column) for column in ("close", "high", "low")]
+    found = label(Panel(both.frame.with_columns(still), "XNYS", PROVENANCE), name).frame
+    alone = label(Panel(both.frame.filter(instrument="A.XNYS"), "XNYS", PROVENANCE), name).frame
+    assert found.filter(instrument="A.XNYS").equals(alone)
+    state = found.filter(instrument="B.XNYS")["state"]
+    if name == "change":
+        assert state[:701].null_count() == 701
+        assert state[701:].null_count() == 0
+
+
+def test_a_fit_on_train_of_a_price_that_stands_still_is_refused() -> None:
+    still = Panel(bars(900).with_columns(close=pl.lit(50.0)), "XNYS", PROVENANCE)
+    with pytest.raises(
+        InputError, match="rows: got 'a constant measure'; there is nothing to tell states by; allowed: one that"
+    ):
+        label(still, "change", train_until=int(still.frame["ts"][600]))
+
+
+def test_a_bar_that_closes_at_midnight_belongs_to_the_year_that_ends() -> None:
+    """The fit of a year comes before its first bar: that of 1 January, which closes as 2 January begins."""
+    made_of = panel(900)  # bars close at midnight
+    model, ts = make_regime("change", refits=Refits(100, "year")), made_of.frame["ts"]
+    sizes = []
+    model.reset()
+    for row in made_of.frame.iter_rows(named=True):
+        model.step(row["ts"], row)
+        sizes.append(model.labeller.state()["prior"][0])
+    refitted = [iso_date(int(ts[k])) for k in range(102, 900) if sizes[k] != sizes[k - 1]]
+    assert refitted == ["2004-01-02", "2005-01-02"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("closes", [[50.0, 50.5], [50.0, 50.5, 51.0], [50.0, 51.0, 49.5, 50.7], [50.0] * 30 + [51.0]])
+def test_hidden_states_of_prices_that_repeat_warn_of_nothing(closes: list[float]) -> None:
+    """Fewer different rows than states: k-means leaves groups empty; with a single one there is no fit."""
+    still = bars(800).with_columns(close=pl.Series(np.resize(closes, 800)))
+    found = label(Panel(still, "XNYS", PROVENANCE), "hidden").frame.drop_nulls("state")
+    assert found["probability"].is_finite().all()
+    measured = REGIMES["hidden"].measure.of({"close": still["close"].to_numpy()})
+    usable = np.isfinite(measured).all(axis=1)
+    same = (measured[usable] == measured[usable][0]).all()
+    assert len(found) == (0 if same else usable[504:].sum())
 
 
 @pytest.mark.req("REG-11")

@@ -9,8 +9,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from regimes_factory import bars
+from regimes_factory import PROVENANCE, bars
 
+from karat.data import Panel
+from karat.features import build
 from karat.features._spec import Floats
 from karat.features.regimes import REGIMES
 from karat.features.regimes._measures import MARKET_STATE, Measure
@@ -103,3 +105,11 @@ def test_2_prices_that_stand_still_have_no_market_state() -> None:
     found = MARKET_STATE.of(flat)
     assert np.isnan(found).any(axis=1).all()
     assert not np.isinf(found).any()
+
+
+def test_the_share_of_a_period_that_does_not_divide_the_window_stays_below_one() -> None:
+    """The sine and cosine of 3 bars are not quite as long in 250 of them as in whole periods: 0.4 % more was told."""
+    wave = 0.01 * np.cos(2 * np.pi * np.arange(400) / 3.0)
+    frame = bars(400).with_columns(close=np.exp(np.cumsum(wave)))
+    found = build(Panel(frame, "XNYS", PROVENANCE), ["fourier3_250"]).frame["fourier3_250"].to_numpy()[251:]
+    assert 0.99 < found.min() <= found.max() == 1.0

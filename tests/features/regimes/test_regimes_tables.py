@@ -145,6 +145,15 @@ def test_overrides_follow_the_label_within_bounds_and_are_logged() -> None:
         Overrides(("wild",), {"leverage": 1.0}, {"wild": {"lever": 1.0}}, bounds)
 
 
+def test_overrides_keep_what_they_were_checked_with() -> None:
+    base, by_state, bounds = {"leverage": 1.0}, {"wild": {"leverage": 0.5}}, {"leverage": (0.0, 2.0)}
+    rule = Overrides(("calm", "wild"), base, by_state, bounds)
+    base["leverage"] = by_state["wild"]["leverage"] = 99.0
+    bounds["leverage"] = (0.0, 100.0)
+    assert (rule.effective(None), rule.effective("wild")) == ({"leverage": 1.0}, {"leverage": 0.5})
+    assert rule.bounds == {"leverage": (0.0, 2.0)}
+
+
 def test_the_dictionary_page_is_the_registry() -> None:
     page = DOCS / "reference" / "regimes.md"
     assert page.read_text() == regimes_markdown(), "write karat.features.regimes.regimes_markdown() to the page"
@@ -152,12 +161,15 @@ def test_the_dictionary_page_is_the_registry() -> None:
 
 def test_a_stress_table_counts_days_of_periods_and_names_what_it_misses() -> None:
     first, last = to_ns(PERIODS[0].first), to_ns(PERIODS[0].last)
-    days = np.arange(first, last + 1, NS_PER_DAY)
+    days = np.arange(first, last + 1, NS_PER_DAY) + NS_PER_DAY  # each closes at the midnight that ends it
     frame = labels([2] * 10 + [0] * (len(days) - 10)).frame.with_columns(ts=pl.Series(days))
     table = stress_table(RegimeFrame("made up", ("calm", "usual", "wild"), frame), ["wild"])
     assert table[PERIODS[0].name] == pytest.approx(10 / len(days))
     assert np.isnan(table[PERIODS[1].name])
     assert table["states"] == 2
+    around = frame.with_columns(ts=pl.Series(days - NS_PER_DAY))  # the first of them closes with the day before
+    early = stress_table(RegimeFrame("made up", ("calm", "usual", "wild"), around), ["wild"])
+    assert early[PERIODS[0].name] == pytest.approx(9 / (len(days) - 1))
     missed = misses(table)
     assert missed[0].startswith("after September 11: 0.2")
     assert "states of 3% or more: 2, wanted 5" in missed

@@ -38,19 +38,21 @@ class Preparation:
         a selector leaves, all of them where there are fewer.
 
         Raises:
-            InputError: another view than `Train`, a name that does not exist, `keep` below 1, or another number of
-                labels.
+            InputError: another view than `Train`, a name that does not exist, `keep` that is no whole number of 1 or
+                more, labels that are no array of a finite number a row, or fewer rows than the selector needs.
         """
         if not isinstance(train, Train):
             why = "preparation learns from Train alone"
             raise InputError("train", type(train).__name__, allowed="Train", why=why)
-        for name, value, table in (("scaler", scaler, SCALERS), ("selector", selector, SELECTORS)):
-            if value not in table:
-                raise InputError(name, value, allowed=sorted(table))
-        if keep < 1:
-            raise InputError("keep", keep, allowed="1 or more")
-        if target.shape != (len(train),):
-            raise InputError("target", f"shape {target.shape}", allowed=f"({len(train)},): one label a row")
+        _check_names(scaler, selector)
+        if not isinstance(keep, int | np.integer) or isinstance(keep, bool) or keep < 1:
+            raise InputError("keep", keep, allowed="a whole number of 1 or more")
+        _check_target(target, len(train))
+        least = SELECTORS[selector].least
+        if len(train) < least:
+            raise InputError(
+                "train", len(train), why=f"too few rows to choose by {selector}", allowed=f"{least} or more"
+            )
         features = train.features
         fitted = SCALERS[scaler].fit(features)
         if selector == "none":
@@ -62,11 +64,9 @@ class Preparation:
         """Return (..., q) of features (..., p): scaled, selected, no NaN.
 
         Raises:
-            InputError: another number of features than was fitted on.
+            InputError: no array of numbers, or another number of features than was fitted on.
         """
-        if features.shape[-1] != self._features:
-            allowed = f"(..., {self._features}), the features of Train"
-            raise InputError("features", f"shape {features.shape}", allowed=allowed)
+        _check_array("features", features, self._features)
         scaled = SCALERS[self.scaler].apply(features, self.scaled_by)
         if self.centre is None or self.matrix is None:
             return scaled
@@ -75,8 +75,13 @@ class Preparation:
     def invert(self, prepared: Floats) -> Floats:
         """Return (..., p) features again; what a selector left out becomes the middle of Train.
 
-        Exact, up to rounding, for values that the scaler did not cut where every feature or combination was kept.
+        Exact, up to rounding, for values that the scaler did not cut where every feature or combination was kept; what
+        rounding costs `power` where a tail is long is said in `_scalers`.
+
+        Raises:
+            InputError: no array of numbers, or another width than `apply` gives.
         """
+        _check_array("prepared", prepared, self.width)
         if self.centre is not None and self.matrix is not None:
             prepared = self.centre + prepared @ np.linalg.pinv(self.matrix)
         return SCALERS[self.scaler].invert(prepared, self.scaled_by)
@@ -106,6 +111,47 @@ class Preparation:
 
     @classmethod
     def restore(cls, scaler: str, selector: str, arrays: Mapping[str, Floats]) -> Preparation:
-        """Take back what `arrays` gave; others among them are left alone."""
+        """Take back what `arrays` gave; others among them are left alone.
+
+        Raises:
+            InputError: a name that does not exist, or an array that is missing.
+        """
+        _check_names(scaler, selector)
+        wanted = [f"scaler.{name}" for name in SCALERS[scaler].arrays]
+        wanted += [] if selector == "none" else ["selector.centre", "selector.matrix"]
+        missing = [name for name in wanted if name not in arrays]
+        if missing:
+            why, allowed = f"{', '.join(missing)} is missing", f"what `arrays` of {scaler} and {selector} gave"
+            raise InputError("arrays", sorted(arrays), why=why, allowed=allowed)
         fitted = {name.removeprefix("scaler."): value for name, value in arrays.items() if name.startswith("scaler.")}
         return cls(scaler, selector, fitted, arrays.get("selector.centre"), arrays.get("selector.matrix"))
+
+
+def _check_names(scaler: str, selector: str) -> None:
+    for name, value, table in (("scaler", scaler, SCALERS), ("selector", selector, SELECTORS)):
+        if value not in table:
+            raise InputError(name, value, allowed=sorted(table))
+
+
+def _check_target(target: Floats, n: int) -> None:
+    """Refuse labels that are no (n,) array of finite numbers."""
+    seen = None
+    if not isinstance(target, np.ndarray):
+        seen = type(target).__name__
+    elif target.shape != (n,):
+        seen = f"shape {target.shape}"
+    elif target.dtype.kind not in "iuf":
+        seen = f"dtype {target.dtype}"
+    if seen is not None:
+        raise InputError("target", seen, allowed=f"an array of shape ({n},): one label a row, in numbers")
+    odd = target[~np.isfinite(target)]
+    if len(odd):
+        raise InputError("target", float(odd[0]), allowed="finite numbers, one label a row")
+
+
+def _check_array(field: str, values: Floats, width: int) -> None:
+    """Refuse what is no (..., width) array of numbers."""
+    shape = values.shape if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" else None
+    if not shape or shape[-1] != width:
+        seen = type(values).__name__ if shape is None else f"shape {shape}"
+        raise InputError(field, seen, allowed=f"an array of numbers (..., {width})")

@@ -25,6 +25,7 @@ from karat.features._spec import Floats
 _SEED: Final = 20_000
 _MOST_ROWS: Final = 5_000  # of Train, evenly spread, where a method's cost grows faster than the rows
 _HALVES: Final = 50
+_NEIGHBOURS: Final = 3
 _L1_RATIO: Final = 0.5
 _PENALTIES: Final = 60
 
@@ -33,11 +34,12 @@ _PENALTIES: Final = 60
 class Selecting:
     """fit: (n, p) scaled features without NaN, (n,) labels, how many to keep; gives (centre (p,), matrix (p, q)).
 
-    combines: whether results are combinations of features and not features.
+    combines: whether results are combinations of features and not features. least: rows that it needs.
     """
 
     fit: Callable[[Floats, Floats, int], tuple[Floats, Floats]]
     combines: bool = False
+    least: int = 1
 
 
 def _keep(chosen: NDArray[np.int64], p: int) -> tuple[Floats, Floats]:
@@ -90,7 +92,8 @@ def _mutual_information(x: Floats, z: Floats, keep: int) -> tuple[Floats, Floats
     from sklearn.feature_selection import mutual_info_regression
 
     rows = _spread(len(x))
-    return _keep(_best(mutual_info_regression(x[rows], z[rows], random_state=_SEED), keep), x.shape[1])
+    worth = mutual_info_regression(x[rows], z[rows], n_neighbors=_NEIGHBOURS, random_state=_SEED)
+    return _keep(_best(worth, keep), x.shape[1])
 
 
 def _stability(x: Floats, z: Floats, keep: int) -> tuple[Floats, Floats]:
@@ -132,6 +135,8 @@ def _ica(x: Floats, z: Floats, keep: int) -> tuple[Floats, Floats]:
 
     centre, white = _pca(x, z, keep)
     count = white.shape[1]
+    if not count:  # nothing varies
+        return centre, white
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         found = FastICA(whiten=False, w_init=np.eye(count), max_iter=500).fit((x - centre) @ white)
@@ -149,8 +154,8 @@ def _signed(matrix: Floats) -> Floats:
 SELECTORS: Final[Mapping[str, Selecting]] = {
     "none": Selecting(_none),
     "elastic_net": Selecting(_elastic_net),
-    "mutual_information": Selecting(_mutual_information),
-    "stability": Selecting(_stability),
+    "mutual_information": Selecting(_mutual_information, least=_NEIGHBOURS + 1),
+    "stability": Selecting(_stability, least=2),
     "importance": Selecting(_importance),
     "pca": Selecting(_pca, combines=True),
     "ica": Selecting(_ica, combines=True),

@@ -24,15 +24,15 @@ class Bands(Labeller):
     """quantiles: of the rows fitted on (linear interpolation); a value belongs above an edge that it exceeds.
 
     Raises:
-        InputError: quantiles that do not ascend between 0 and 1, or not one edge fewer than names.
+        InputError: quantiles that are no numbers or do not ascend between 0 and 1, or not one edge fewer than names.
     """
 
     least = 2
 
     def __init__(self, names: Sequence[str], quantiles: Edges) -> None:
-        if len(quantiles) + 1 != len(names):
-            raise InputError("bands", list(quantiles), allowed=f"{len(names) - 1} of them, for {', '.join(names)}")
         self.names, self._levels = tuple(names), _levels(quantiles)
+        if len(self._levels) + 1 != len(names):
+            raise InputError("bands", list(quantiles), allowed=f"{len(names) - 1} of them, for {', '.join(names)}")
         self._edges: Floats = np.full(self._levels.shape, np.nan)
         self._code = -1
 
@@ -60,13 +60,17 @@ class Bands(Labeller):
         self._code = int(codes[-1])
         return codes, np.ones(len(x))
 
+    def settings(self) -> dict[str, Any]:
+        """Return the lower and the upper quantile of each edge."""
+        return {"bands": self._levels.tolist()}
+
     def state(self) -> State:
-        """Return quantiles, edges and the label held."""
-        return {"levels": self._levels, "edges": self._edges, "code": np.array([self._code])}
+        """Return edges and the label held."""
+        return {"edges": self._edges, "code": np.array([self._code])}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take up a state."""
-        self._levels, self._edges, self._code = state["levels"], state["edges"], int(state["code"][0])
+        self._edges, self._code = state["edges"], int(state["code"][0])
 
 
 class FixedBands(Labeller):
@@ -97,10 +101,12 @@ class FixedBands(Labeller):
 
 def _levels(quantiles: Edges) -> Floats:
     """Return (K, 2) the lower and the upper quantile of each edge."""
-    pairs = [edge if isinstance(edge, Sequence) else (edge, edge) for edge in quantiles]
-    ends = [0.0, *(level for pair in pairs for level in pair), 1.0]
-    rises = np.diff(ends)
-    if any(len(pair) != 2 for pair in pairs) or np.any(rises[::2] <= 0.0) or np.any(rises[1::2] < 0.0):
+    try:
+        pairs = np.array([edge if np.ndim(edge) else (edge, edge) for edge in quantiles], dtype=np.float64)
+    except (TypeError, ValueError):
+        pairs = np.empty(0)
+    rises = np.diff([0.0, *pairs.ravel(), 1.0])
+    if pairs.shape != (len(pairs), 2) or not (np.all(rises[::2] > 0.0) and np.all(rises[1::2] >= 0.0)):
         allowed = "strictly ascending numbers between 0 and 1, or pairs of them for edges with memory"
-        raise InputError("bands", list(quantiles), allowed=allowed)
-    return np.array(pairs, dtype=np.float64)
+        raise InputError("bands", quantiles, allowed=allowed)
+    return pairs

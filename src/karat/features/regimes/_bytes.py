@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from karat.core import DataError, canonical_json
 
-_FORMAT: Final = "karat.regime.2"
+_FORMAT: Final = "karat.regime.3"
 _AGAIN: Final = "fit and save the regime again"
 
 

@@ -2,7 +2,8 @@
 
 Invariants:
 1. The prior of a run is the mean and variance of the rows fitted on; runs last `RUN` bars on average before a change.
-2. `changed`: a run of at most `RECENT` bars has a probability of one half or more.
+2. Where all rows are the same there is nothing to see changes by: no fit, and no state before the first one.
+3. `changed`: a run of at most `RECENT` bars has a probability of one half or more.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from karat.core import InputError
 from karat.features._spec import Floats
 from karat.features.regimes._labeller import Ints, Labeller, State
 from karat.kernels import RunPrior, run_lengths
@@ -29,6 +29,7 @@ class RunLengths(Labeller):
 
     names = NAMES
     least = 20
+    varying = True
 
     def __init__(self) -> None:
         self._prior = RunPrior(0.0, 1.0, _SHAPE, 1.0, 1.0 / RUN)
@@ -40,8 +41,6 @@ class RunLengths(Labeller):
 
     def _fit(self, x: Floats) -> None:
         variance = float(x.var())
-        if variance <= 0.0:
-            raise InputError("rows", "a constant series", allowed="returns that vary", why="no scale to see changes by")
         self._prior = RunPrior(float(x.mean()), 1.0, _SHAPE, variance * (_SHAPE - 1.0), 1.0 / RUN)
 
     def refit(self, x: Floats) -> None:

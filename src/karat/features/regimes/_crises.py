@@ -9,6 +9,7 @@ from typing import Final
 import polars as pl
 
 from karat.core import NS_PER_DAY, InputError, to_ns
+from karat.features._rows import day_of
 from karat.features.regimes._describe import describe
 from karat.features.regimes._service import RegimeFrame
 
@@ -41,7 +42,8 @@ LEAST_STATES: Final = 5
 def stress_table(labels: RegimeFrame, stressed: Sequence[str]) -> dict[str, float]:
     """Return the share of stressed days in each of `PERIODS`, `overall`, `changes` and `states` of 3 % or more.
 
-    stressed: names of the states that count as stressed. A period without a labelled day is NaN.
+    stressed: names of the states that count as stressed. A period without a labelled day is NaN. A bar that closes at
+    midnight belongs to the day that ends.
 
     Raises:
         InputError: a name that is no state of the system.
@@ -52,8 +54,8 @@ def stress_table(labels: RegimeFrame, stressed: Sequence[str]) -> dict[str, floa
     seen = labels.frame.filter(pl.col("state").is_not_null()).with_columns(hit=pl.col("name").is_in(list(stressed)))
     found: dict[str, float] = {}
     for period in PERIODS:
-        begin, end = to_ns(period.first), to_ns(period.last) + NS_PER_DAY
-        inside = seen.filter(pl.col("ts").is_between(begin, end, closed="left"))
+        first, last = (to_ns(day) // NS_PER_DAY for day in (period.first, period.last))
+        inside = seen.filter(day_of(pl.col("ts")).is_between(first, last))
         found[period.name] = float(inside["hit"].to_numpy().mean()) if len(inside) else float("nan")
     shape = describe(labels)
     found["overall"] = float(seen["hit"].to_numpy().mean())

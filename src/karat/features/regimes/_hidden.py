@@ -11,12 +11,13 @@ Names, from the means of the fit alone: of the three states with the lowest s, b
 
 Invariants:
 1. A fit depends on its rows, the seed and, in `refit`, the fit before. Of `STARTS` first guesses by k-means the one
-   with the highest objective is kept; a refit begins at the fit before.
+   with the highest objective is kept; a refit begins at the fit before. Where all rows are the same there is no fit.
 2. After a refit the filter runs over the past anew, and the label that was held is kept until the new one switches.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -43,15 +44,16 @@ _KEEP: Final = 0.98  # first guess of a state's chance to last
 
 
 class HiddenStates(Labeller):
-    """seed: of the first guesses. stay, switch: as the constants above."""
+    """seed: of the first guesses."""
 
     names = NAMES
     least = 120
+    varying = True
 
-    def __init__(self, seed: int, *, stay: float = STAY, switch: float = SWITCH) -> None:
-        self._seed, self._switch = seed, switch
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
         self._prior = np.ones((len(NAMES), len(NAMES)))
-        np.fill_diagonal(self._prior, stay)
+        np.fill_diagonal(self._prior, STAY)
         self._model: HiddenMarkov | None = None
         self.reset()
 
@@ -93,13 +95,17 @@ class HiddenStates(Labeller):
         self._model = raw.reordered(named_order(raw.mean))
 
     def scan(self, x: Floats) -> tuple[Ints, Floats]:
-        """Return the labels, which change only where a state's filtered probability reaches `switch`."""
+        """Return the labels, which change only where a state's filtered probability reaches `SWITCH`."""
         alpha, _ = filter_states(x, self.model, self._filtered)
         likeliest = alpha.argmax(axis=1)
-        sure = alpha.max(axis=1) >= self._switch
+        sure = alpha.max(axis=1) >= SWITCH
         codes = held(np.where(sure, likeliest, -1), self._code if self._code >= 0 else int(likeliest[0]))
         self._filtered, self._code = alpha[-1], int(codes[-1])
         return codes, alpha[np.arange(len(x)), codes]
+
+    def settings(self) -> dict[str, Any]:
+        """Return the seed."""
+        return {"seed": self._seed}
 
     def state(self) -> State:
         """Return the model, the filtered probabilities and the label held."""
@@ -140,13 +146,16 @@ def _units(x: Floats) -> tuple[Floats, Floats]:
 
 
 def _guess(z: Floats, seed: int) -> HiddenMarkov:
-    """Return a first guess: moments of the groups that k-means finds."""
+    """Return a first guess: moments of the groups that k-means finds, of all rows where it leaves a group empty."""
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     k = len(NAMES)
-    groups = KMeans(k, n_init=1, random_state=seed).fit_predict(z)
-    mean = np.array([z[groups == g].mean(axis=0) for g in range(k)])
-    variance = np.array([z[groups == g].var(axis=0) for g in range(k)]) + 10 * _FLOOR
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different rows than groups
+        groups = KMeans(k, n_init=1, random_state=seed).fit_predict(z)
+    parts = [z[groups == g] if (groups == g).any() else z for g in range(k)]
+    mean, variance = np.array([part.mean(axis=0) for part in parts]), np.array([part.var(axis=0) for part in parts])
     transition = np.full((k, k), (1.0 - _KEEP) / (k - 1))
     np.fill_diagonal(transition, _KEEP)
-    return HiddenMarkov(np.full(k, 1.0 / k), transition, mean, variance)
+    return HiddenMarkov(np.full(k, 1.0 / k), transition, mean, variance + 10 * _FLOOR)

@@ -13,7 +13,7 @@ from typing import Final
 
 import polars as pl
 
-from karat.core import NS_PER_DAY
+from karat.features._rows import day_of
 from karat.features.regimes._service import RegimeFrame
 
 INTRADAY_RATE: Final = (
@@ -56,7 +56,7 @@ def intraday_rate(labels: RegimeFrame) -> IntradayRate | None:
     before = pl.col("state").shift(1).over("instrument")
     days = (
         labels.frame.filter(pl.col("state").is_not_null())
-        .with_columns(before.alias("before"), ((pl.col("ts") - 1) // NS_PER_DAY).alias("day"))
+        .with_columns(before.alias("before"), day_of(pl.col("ts")).alias("day"))
         .filter(pl.col("before").is_not_null())
         .group_by("instrument", "day")
         .agg(pl.len().alias("bars"), (pl.col("state") != pl.col("before")).mean().alias("rate"))

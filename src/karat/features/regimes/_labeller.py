@@ -28,19 +28,28 @@ class Labeller(ABC):
     names: tuple[str, ...]
     least: int = 2
     """Rows that a fit needs."""
+    varying: bool = False
+    """Whether a fit needs rows that are not all the same."""
 
     def fit(self, x: Floats) -> None:
         """Fit on x, (T, D) finite rows of the past, and forget what was seen before.
 
         Raises:
-            InputError: fewer than `least` rows.
+            InputError: fewer than `least` rows, or rows that are all the same where they may not be.
         """
         if len(x) < self.least:
             why = "too few with a measure to fit regimes on"
             fix = "learn until a later day, load a longer history, or choose another system"
             raise InputError("rows", len(x), why=why, allowed=f"{self.least} or more", fix=fix)
+        if not self.can_fit(x):
+            why = "there is nothing to tell states by"
+            raise InputError("rows", "a constant measure", why=why, allowed="one that varies")
         self._fit(x)
         self.reset()
+
+    def can_fit(self, x: Floats) -> bool:
+        """Return whether `fit` would take x; a refit that it would not take is left out."""
+        return len(x) >= self.least and not (self.varying and bool((x == x[0]).all()))
 
     def refit(self, x: Floats) -> None:
         """Fit on x, the whole past of the series, and go on: the present label stays until new rows change it."""
@@ -56,6 +65,10 @@ class Labeller(ABC):
     @abstractmethod
     def scan(self, x: Floats) -> tuple[Ints, Floats]:
         """Return the code of each row (n,) and the probability (n,) that its state has, given the rows up to it."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return what was chosen and not fitted, as plain values: a state is taken up under the same alone."""
+        return {}
 
     @abstractmethod
     def state(self) -> State:

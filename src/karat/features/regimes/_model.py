@@ -3,7 +3,8 @@
 Invariants:
 1. A row's state depends on that row, earlier rows of its instrument, and a fit on rows before it (or on `Train`).
 2. `filter` of a panel equals `step` row by row; a state that was given never changes.
-3. `load(save())` goes on to the bit. The bytes hold arrays and plain values (safetensors): nothing in them can run.
+3. `load(save())` goes on to the bit, in a model of the same refits, bands and seed. The bytes hold arrays and plain
+   values (safetensors): nothing in them can run.
 4. A row in which a column is NaN is skipped: no state, and the rest goes on as if it were not there. Rows before the
    first fit, and rows whose measure is NaN, have no state (-1).
 """
@@ -18,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karat._words import counted
-from karat.core import DataError, InputError
+from karat.core import DataError, InputError, iso
 from karat.data import Panel, Train
-from karat.features._rows import check_instant
+from karat.features._rows import check_instant, check_known, day_of
 from karat.features._spec import Floats
 from karat.features.regimes._bytes import pack, unpack
 from karat.features.regimes._inputs import columns_of, train_columns
@@ -33,14 +34,20 @@ _NEVER: Final = int(np.iinfo(np.int64).min)
 
 @dataclass(frozen=True)
 class Refits:
-    """first: usable rows before the first fit. every: rows between fits, or `year`: at the first row of a UTC year."""
+    """first: usable rows before the first fit. every: rows between fits, or `year`: at the first row of a UTC year.
+
+    Raises:
+        InputError: anything else than whole numbers of 1 or more.
+    """
 
     first: int = 504
     every: int | Literal["year"] = "year"
 
     def __post_init__(self) -> None:
-        if self.first < 1 or (self.every != "year" and self.every < 1):
-            raise InputError("refits", (self.first, self.every), allowed="numbers of 1 or more, or 'year'")
+        for value in (self.first, 1 if self.every == "year" else self.every):
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                allowed = "whole numbers of 1 or more, or 'year' for every"
+                raise InputError("refits", (self.first, self.every), allowed=allowed)
 
     def describe(self) -> str:
         """Return the rule in words."""
@@ -93,8 +100,10 @@ class RegimeModel:
     def fit(self, train: Train) -> RegimeModel:
         """Fit on the rows of `train`, one instrument; rows that its table has besides only fill windows.
 
+        With refits, rows after the last one of `train` are new: the next fits may learn from them.
+
         Raises:
-            InputError: a column that is missing, several instruments, or too few rows.
+            InputError: a column that is missing, several instruments, too few rows, or rows that do not vary enough.
         """
         columns, rows = train_columns(train, self.measure)
         usable, whole = self._usable(columns)
@@ -104,10 +113,11 @@ class RegimeModel:
         x = x[wanted[usable] & np.isfinite(x).all(axis=1)]
         self._clear()
         self._labeller.fit(x)
-        self._ready, self._fit_end = True, int(train.table.ts[-1])
+        end = train.table.ts[rows].max(initial=_NEVER, keepdims=True)
+        self._ready, self._fit_end = True, int(end[0])
         if self.refits is not None:
-            self._history, self._rows = [x], len(whole)
-            self._rows_at_fit, self._last_year = self._rows, int(_years(train.table.ts[-1:])[0])
+            self._history, self._rows = [x], int((train.table.ts[usable] <= end).sum())
+            self._rows_at_fit, self._last_year = self._rows, int(_years(end)[0])
         self._origin = self.save()
         return self
 
@@ -127,21 +137,34 @@ class RegimeModel:
     def filter(self, panel: Panel) -> tuple[Ints, Floats]:
         """Return code (n,) and probability (n,) of each row of a panel of one instrument, from a fresh start.
 
+        A model that was loaded starts where it was saved: its panel holds the rows that follow.
+
         Raises:
-            InputError: a missing column, several instruments, or a model that needs a fit on `Train` first.
+            InputError: a missing column, several instruments, a model that needs a fit on `Train` first, or rows that
+                a loaded one has seen.
+            DataError: `known_at` runs back, and a state reads earlier rows.
         """
         self.reset()
         self._check_ready()
-        columns = columns_of(panel, self.measure)
-        return self._advance(panel.frame["ts"].to_numpy(), columns)
+        columns, ts = columns_of(panel, self.measure), panel.frame["ts"].to_numpy()
+        if len(ts) and ts[0] <= self._last_ts:
+            why = "what was loaded has seen rows up to then"
+            fix = "filter the rows that follow, or fit a model and filter all rows with it"
+            raise InputError("panel", iso(int(ts[0])), allowed=f"rows after {iso(self._last_ts)}", why=why, fix=fix)
+        if self.measure.window > 1 or self._labeller.least:
+            check_known(panel)
+        return self._advance(ts, columns)
 
     def step(self, ts: int, row: Mapping[str, float]) -> Label:
         """Return the state of one more row. ts: UTC ns, after the one before; row: column to value.
 
         Raises:
-            InputError: a missing column, a row that is not later, or a model that needs a fit on `Train` first.
+            InputError: no mapping, a missing column, a row that is not later, or a model that needs a fit on `Train`
+                first.
         """
         self._check_ready()
+        if not isinstance(row, Mapping):
+            raise InputError("row", row, allowed="a mapping of columns to values")
         missing = [name for name in self.measure.columns if name not in row]
         if missing:
             raise InputError("row", sorted(row), allowed=f"with {', '.join(missing)}", why=f"{self.name} reads it")
@@ -163,13 +186,14 @@ class RegimeModel:
             "history": history,
             "numbers": np.array(numbers, dtype=np.int64),
         }
-        return pack(self.name, arrays, {"columns": list(self.measure.columns), "window": self.measure.window})
+        return pack(self.name, arrays, {**self._settings(), "arrays": sorted(arrays)})
 
     def load(self, saved: bytes) -> RegimeModel:
         """Take up a saved state; `reset` then goes back to it.
 
         Raises:
-            DataError: bytes that are not of this regime.
+            DataError: bytes that are not of this regime, were saved under other refits, bands or another seed, or lack
+                an array.
         """
         self._take(saved)
         self._origin = saved
@@ -177,15 +201,31 @@ class RegimeModel:
 
     def _take(self, saved: bytes) -> None:
         arrays, facts = unpack(saved, self.name)
-        own = {"columns": list(self.measure.columns), "window": self.measure.window}
-        if facts != own:
-            raise DataError("regime", f"saved by {self.name} with {own}", seen=str(facts), fix="fit and save it again")
+        own, none = self._settings(), object()
+        other = [key for key in own if facts.get(key, none) != own[key]]
+        if other:
+            fix = "load it into a model of the same settings, or fit and save it again"
+            rule, seen = (
+                f"saved with { ({key: own[key] for key in other}) }",
+                str({key: facts.get(key) for key in other}),
+            )
+            raise DataError("regime", rule, seen=seen, fix=fix)
+        lost = sorted(set(facts["arrays"]) - set(arrays))
+        if lost:
+            seen = f"without {', '.join(lost)}"
+            raise DataError("regime", "every array that was saved", seen=seen, fix="fit and save the regime again")
         self._labeller.restore(_part(arrays, "labeller."))
         self._buffer = arrays["buffer"]
         self._history = [arrays["history"]] if len(arrays["history"]) else []
         numbers = [int(value) for value in arrays["numbers"]]
         self._rows, self._rows_at_fit, self._last_year, self._last_ts, self._fit_end = numbers[:5]
         self._ready = bool(numbers[5])
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what a saved state holds for, as plain values."""
+        refits = None if self.refits is None else [self.refits.first, self.refits.every]
+        facts = {"columns": list(self.measure.columns), "window": self.measure.window, "refits": refits}
+        return {**facts, **self._labeller.settings()}
 
     def _arrays_of_labeller(self) -> dict[str, NDArray[Any]]:
         return {f"labeller.{name}": value for name, value in self._labeller.state().items()}
@@ -249,10 +289,13 @@ class RegimeModel:
         return before - self._rows_at_fit >= refits.every
 
     def _refit(self, rows: int) -> None:
-        history = np.concatenate(self._history) if self._history else np.empty((0, 1))
-        if len(history) < self._labeller.least:
+        """Fit on the rows seen; what they are too few for, or do not vary enough for, waits for the next row."""
+        if not self._history:
             return
+        history = np.concatenate(self._history)
         self._history = [history]
+        if not self._labeller.can_fit(history):
+            return
         self._labeller.refit(history)
         self._ready, self._rows_at_fit = True, rows
 
@@ -276,8 +319,8 @@ def _one_value(name: str, value: float | None) -> Floats:
 
 
 def _years(ts: Ints) -> Ints:
-    """Return the UTC year of each instant."""
-    return ts.astype("datetime64[ns]").astype("datetime64[Y]").astype(np.int64) + 1970
+    """Return the UTC year of each bar; one that closes at midnight belongs to the day that ends."""
+    return day_of(ts).astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
 
 
 def _part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -26,7 +26,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -199,6 +199,10 @@ class NeuralStates(Labeller):
             now = best if chance[k, best] >= odds * chance[k, now] else now
             codes[k] = now
         return codes
+
+    def settings(self) -> dict[str, Any]:
+        """Return the seed and the plan."""
+        return {"seed": self._seed, "plan": asdict(self._plan)}
 
     def state(self) -> State:
         """Return weights, scaling, edges and the label held."""

@@ -41,6 +41,9 @@ class Overrides:
     bounds: Mapping[str, tuple[float, float]]
 
     def __post_init__(self) -> None:
+        own = {"base": dict(self.base), "by_state": {state: dict(given) for state, given in self.by_state.items()}}
+        for name, value in {**own, "bounds": dict(self.bounds)}.items():  # copies: nobody changes them afterwards
+            object.__setattr__(self, name, value)
         for state in self.by_state:
             if state not in self.states:
                 raise InputError("overrides.state", state, allowed=list(self.states))

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import numpy as np
+
 from karat._words import counted
 from karat.core import InputError
 from karat.features._registry import keyed
@@ -181,10 +183,14 @@ def make_regime(
     to fit on `Train` once.
 
     Raises:
-        InputError: an unknown name, or bands for a system that has none.
+        InputError: an unknown name, a seed that is none, bands that a system cannot have, or refits that are none.
     """
     spec = spec_of(name)
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+        raise InputError("seed", seed, allowed="a whole number of 0 or more")
     if bands is not None and not spec.bands:
-        raise InputError("bands", list(bands), allowed=f"none: {name} has no quantile bands")
+        raise InputError("bands", bands, allowed=f"none: {name} has no quantile bands")
+    if refits != "default" and refits is not None and not isinstance(refits, Refits):
+        raise InputError("refits", refits, allowed="'default', None or Refits", fix="such as Refits(504, 'year')")
     chosen = spec.refits if isinstance(refits, str) else refits
-    return RegimeModel(name, spec.measure, spec.make(seed, spec.bands if bands is None else tuple(bands)), chosen)
+    return RegimeModel(name, spec.measure, spec.make(int(seed), spec.bands if bands is None else bands), chosen)

@@ -47,10 +47,13 @@ def label(
     """Label every row of a panel.
 
     train_until: UTC ns; the rows known by then are what each instrument's model is fitted on first. Without it, a model
-    with refits follows each series' own past and has no state before its first fit. Others as in `make_regime`.
+    with refits follows each series' own past and has no state before its first fit, which waits until the series
+    has rows enough and varies. Others as in `make_regime`.
 
     Raises:
-        InputError: an unknown regime, a missing column, or a model that needs `train_until`.
+        InputError: as `make_regime`; a missing column, a model that needs `train_until`, or an instrument that by then
+            has too few rows or has not varied.
+        DataError: `known_at` runs back within an instrument, and a state reads earlier rows.
     """
     spec = spec_of(regime)
     check_panel(panel)

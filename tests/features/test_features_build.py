@@ -70,7 +70,8 @@ def test_a_value_asked_for_twice_or_read_by_another_is_the_same_everywhere() -> 
     close, high = column("close"), column("high")
     over = high / (close - 2.0)  # infinite where the close is 2
     asked = {"once": over, "again": over, "next": over * 0.5, "bare": close, "mean": talib("SMA", close, w=2)}
-    specs = [replace(custom(expression), name=name, inputs=("high", "close")) for name, expression in asked.items()]
+    plain = replace(custom(close), inputs=("high", "close"))
+    specs = [replace(plain, name=name, compute=expression) for name, expression in asked.items()]
     frame = bars(4).with_columns(close=pl.Series([1.0, 2.0, 4.0, 3.0]), high=pl.Series([4.0, 4.0, 4.0, 5.0]))
     made = build(Panel(frame, "XNYS", PROVENANCE), specs).frame
     expected = {"once": [-4.0, np.nan, 2.0, 5.0], "next": [-2.0, np.nan, 1.0, 2.5], "bare": [1.0, 2.0, 4.0, 3.0]}

@@ -103,13 +103,14 @@ def test_2_a_bar_without_any_return_is_skipped() -> None:
     assert (found[[600, 603]] != UNNAMED).all()
 
 
-def test_3_a_label_that_was_not_known_yet_is_not_used() -> None:
+@pytest.mark.parametrize("system", ["vix", "volatility"])
+def test_3_a_label_that_was_not_known_yet_is_not_used(system: str) -> None:
     levels = with_columns(SEVERAL, vix=np.resize([10.0, 25.0], DAYS))
-    late = pl.when((pl.col("ts") == STAMPS[9]) & (pl.col("instrument") == levels.instruments[1]))
-    known = late.then(int(STAMPS[12])).otherwise(pl.col("known_at")).alias("known_at")
+    late = pl.when((pl.col("ts") == STAMPS[709]) & (pl.col("instrument") == levels.instruments[1]))
+    known = late.then(int(STAMPS[712])).otherwise(pl.col("known_at")).alias("known_at")
     slow = Panel(levels.frame.with_columns(known), levels.calendar, levels.provenance)
-    found, usual = (days_of(panel, "vix") for panel in (slow, levels))
-    assert np.flatnonzero(found != usual).tolist() == [10, 11]
+    found, usual = (days_of(panel, system) for panel in (slow, levels))
+    assert np.flatnonzero(found != usual).tolist() == [710, 711]
     assert set(found[found != usual]) == {UNNAMED}
 
 

@@ -17,11 +17,11 @@ import numpy as np
 import polars as pl
 
 from karat._words import counted
-from karat.core import NS_PER_DAY, DataError, InputError
+from karat.core import DataError, InputError
 from karat.data import KEYS, Panel, Table, blocks
 from karat.features._engine import Rows, compute_nodes
 from karat.features._graph import TS, Node
-from karat.features._rows import as_array, check_known, instrument_codes
+from karat.features._rows import as_array, check_known, day_of, instrument_codes
 from karat.features._select import Selection, resolve
 from karat.features._spec import Columns, FeatureSpec, Floats
 
@@ -93,12 +93,7 @@ def compute(frame: pl.DataFrame, specs: Sequence[FeatureSpec], rows: Sequence[Ro
 def columns_of(frame: pl.DataFrame, specs: Sequence[FeatureSpec]) -> dict[str, Floats]:
     """Return the columns that the specs read, (n,) float64 each."""
     names = sorted({name for spec in specs for name in spec.inputs})
-    return {name: _days(frame) if name == TS else as_array(frame[name]) for name in names}
-
-
-def _days(frame: pl.DataFrame) -> Floats:
-    """Return the date of each bar as days since 1970-01-01: that of the instant before its close."""
-    return frame.select((pl.col("ts") - 1).floordiv(NS_PER_DAY).cast(pl.Float64)).to_series().to_numpy()
+    return {name: as_array(day_of(frame[TS])) if name == TS else as_array(frame[name]) for name in names}
 
 
 def table(panel: Panel, features: FeatureFrame) -> Table:

@@ -24,10 +24,11 @@ import numpy as np
 import polars as pl
 
 from karat._words import counted
-from karat.core import NS_PER_DAY, DataError, InputError, iso_date
+from karat.core import DataError, InputError, iso_date
 from karat.data import KEYS, OHLCV, Finding, Panel, Provenance, asof_join, check_quality
 from karat.features._build import build, numeric_only
 from karat.features._registry import TIERS
+from karat.features._rows import day_of
 from karat.features._spec import Floats
 
 DATE: Final = "Date"
@@ -91,7 +92,7 @@ def build_dataset(prices: Panel, vix: Panel | None = None, *, strict_validation:
         dropped["outside overlap"] = len(ready) - len(panel.frame)
     whole, holes = _whole(panel, strict=strict_validation)
     dropped |= {"not finite": holes} if holes else {}
-    date = (pl.col("ts") - 1).floordiv(NS_PER_DAY).cast(pl.Int32).cast(pl.Date).alias(DATE)
+    date = day_of(pl.col("ts")).cast(pl.Int32).cast(pl.Date).alias(DATE)
     out = whole.frame.with_columns(date).select(dataset_columns(include_vix=vix is not None))
     return Dataset(out, whole.frame["known_at"], dropped, tuple(findings), whole.provenance)
 

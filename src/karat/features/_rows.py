@@ -12,7 +12,7 @@ from karat.core import NS_PER_DAY, DataError, InputError
 from karat.data import Panel
 from karat.features._spec import Floats
 
-_Instants = TypeVar("_Instants", pl.Expr, NDArray[np.int64])
+_Instants = TypeVar("_Instants", NDArray[np.int64], pl.Expr, pl.Series)
 
 
 def check_instant(value: object, field: str) -> None:

@@ -97,7 +97,7 @@ def missing_columns(panel: Panel, system: str) -> tuple[str, ...]:
 
 
 def _market(panel: Panel) -> Panel:
-    """Return one series for all instruments; a row is known when the last instrument's is."""
+    """Return one series for all instruments; a row is known when the last instrument's is, and those before it."""
     close, there = pl.col("close"), set(panel.values)
     own = {"close": close / close.shift(1).over("instrument") - 1.0, "volume": close * pl.col("volume")}
     own |= {name: pl.col(name) / close for name in ("high", "low")}
@@ -106,6 +106,7 @@ def _market(panel: Panel) -> Panel:
     rows = panel.frame.select(*KEYS, *(own[name].fill_nan(None).alias(name) for name in kept))
     means = [pl.col(name).sum() if name == "volume" else pl.col(name).mean() for name in kept]
     daily = rows.group_by("ts", maintain_order=True).agg(pl.col("known_at").max(), *means).sort("ts")
+    daily = daily.with_columns(pl.col("known_at").cum_max())
     frame = daily.with_columns(_levels(kept)).select(
         "ts", "known_at", pl.lit(_MARKET).alias("instrument"), *(pl.col(name).fill_null(np.nan) for name in kept)
     )

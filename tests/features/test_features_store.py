@@ -44,6 +44,20 @@ def test_a_second_request_is_served_also_after_a_restart_and_equals_build(tmp_pa
 
 
 @pytest.mark.req("FEAT-47")
+@pytest.mark.parametrize("selection", ["a20", "a100", "a250", "alpha158", ["month_sine"]])
+def test_every_tier_goes_through_the_store_and_is_served_a_second_time(
+    selection: str | list[str], tmp_path: Path
+) -> None:
+    whole, store = panel(300), FeatureStore(tmp_path)
+    expected = build(whole, selection)
+    for _ in range(2):
+        found = store.features(whole, selection)
+        assert equal(found.frame, expected.frame)
+        assert found.names == expected.names
+    assert (store.use.hits, store.use.misses) == (1, 1)
+
+
+@pytest.mark.req("FEAT-47")
 def test_more_bars_add_rows_and_leave_the_others(tmp_path: Path) -> None:
     whole, store = panel(120), FeatureStore(tmp_path)
     store.features(with_rows(whole, whole.frame.head(100)), CHOSEN)
@@ -204,6 +218,42 @@ def test_no_keys_have_the_columns_of_the_answer_and_an_unknown_instrument_is_tol
         store.as_of(misspelt, CHOSEN)
     with pytest.raises(InputError, match=r"got '20 features'; this selection is not among what is stored, 1 v"):
         store.as_of(keys, "a20")  # and no frame of nulls
+
+
+@pytest.mark.req("FEAT-50")
+def test_keys_without_a_time_are_refused_and_no_time_loses_a_nanosecond(tmp_path: Path) -> None:
+    whole, store = panel(60), FeatureStore(tmp_path)
+    late = 1_700_000_000_000_000_000  # beyond the whole numbers that a float64 tells apart
+    moved = whole.frame.with_columns(pl.col("ts", "known_at") + late)
+    store.features(with_rows(whole, moved), CHOSEN)
+    times = [late + 10 * DAY - 1, late + 10 * DAY]
+    keys = pl.DataFrame({"time": times, "instrument": ["A.XNYS"] * 2})
+    for kind in (pl.Int64, pl.UInt64):
+        found = store.as_of(keys.cast({"time": kind}), CHOSEN)
+        assert found["ts"].to_list() == [late + 9 * DAY, late + 10 * DAY]
+        assert found.schema["time"] == kind
+    absent = keys.with_columns(time=pl.Series([times[0], None], dtype=pl.Int64))
+    with pytest.raises(InputError, match=r"keys\.time: got '1 null'; allowed: a time in every row; drop the rows"):
+        store.as_of(absent, CHOSEN)
+    beyond = keys.with_columns(time=pl.Series([times[0], 2**64 - 1], dtype=pl.UInt64))
+    with pytest.raises(InputError, match=r"keys\.time: got 18446744073709551615; allowed: Int64, UTC ns"):
+        store.as_of(beyond, CHOSEN)
+
+
+@pytest.mark.req("FEAT-50")
+def test_times_in_another_unit_are_told_and_no_frame_of_nulls(tmp_path: Path) -> None:
+    whole, store = panel(60), FeatureStore(tmp_path)
+    late = 1_700_000_000_000_000_000
+    store.features(with_rows(whole, whole.frame.with_columns(pl.col("ts", "known_at") + late)), CHOSEN)
+    for unit in (10**3, 10**6, 10**9):
+        keys = pl.DataFrame({"time": [(late + 10 * DAY) // unit] * 2, "instrument": ["A.XNYS"] * 2})
+        message = (
+            r"keys\.time: got .*; all of it lies more than 10 years before 2023-.* became known; .*UTC ns; .*'time'"
+        )
+        with pytest.raises(InputError, match=message):
+            store.as_of(keys, CHOSEN)
+    before = pl.DataFrame({"time": [late - 300 * DAY], "instrument": ["A.XNYS"]})
+    assert store.as_of(before, CHOSEN)["ts"].to_list() == [None]
 
 
 def test_a_file_is_no_root(tmp_path: Path) -> None:

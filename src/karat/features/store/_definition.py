@@ -16,7 +16,7 @@ from typing import Any
 
 import karat.kernels.features as kernels
 from karat.core import content_hash, tree_hash
-from karat.features._graph import Node, walk
+from karat.features._graph import TS, Node, walk
 from karat.features._select import Selection, chosen
 from karat.features._spec import FeatureSpec
 from karat.features.store._meaning import meaning_of, version_of
@@ -36,8 +36,8 @@ class Definition:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The panel columns that the features read, sorted."""
-        return tuple(sorted({name for spec in self.specs for name in spec.inputs}))
+        """The value columns of a panel that the features read, sorted; `ts`, which every panel has, is none of them."""
+        return tuple(sorted({name for spec in self.specs for name in spec.inputs} - {TS}))
 
 
 def definition_of(selection: Selection) -> Definition:

@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 from karat._words import counted
-from karat.core import DataError, InputError, content_hash
+from karat.core import NS_PER_DAY, DataError, InputError, content_hash, iso
 from karat.data import KEYS, Panel, check_folder, extent
 from karat.features._build import FeatureFrame, build
 from karat.features._rows import check_instant
@@ -115,19 +115,22 @@ class FeatureStore:
         the version known then.
 
         Raises:
-            InputError: keys without these columns, with times that are no whole nanoseconds, or with a column of the
-            answer; an instrument or a selection of which nothing is stored.
+            InputError: keys without these columns, with times that are no whole nanoseconds, null, or all more than 10
+            years before anything was known (times in ms or s), or with a column of the answer; an instrument or a
+            selection of which nothing is stored.
         """
         definition = definition_of(selection)
-        _check_keys(keys, (*TIMES, *definition.names))
+        times = _times_of(keys, (*TIMES, *definition.names))
         offline = Offline(self._root, definition)
         held = self._held(offline)
         if strange := [name for name in keys["instrument"].unique(maintain_order=True) if name not in held]:
             raise InputError("keys.instrument", strange[0], allowed=held, why="nothing of it is stored")
+        rows = {name: offline.rows(name) for name in keys["instrument"].unique(maintain_order=True)}
+        _check_unit(times, rows)
         order = keys.with_row_index("_place")
-        parts = [_joined(order.clear(), offline.rows(""))]
+        parts = [_joined(order.clear(), times.clear(), offline.rows(""))]
         for (name,), part in order.group_by("instrument", maintain_order=True):
-            parts.append(_joined(part, offline.rows(str(name))))
+            parts.append(_joined(part, times[part["_place"]], rows[str(name)]))
         return pl.concat(parts).sort("_place").drop("_place")
 
     def history(self, selection: Selection, instrument: str, *, at_ns: int | None = None) -> pl.DataFrame:
@@ -296,8 +299,8 @@ def _defined(what: Definition | Selection) -> Definition:
     return what if isinstance(what, Definition) else definition_of(what)
 
 
-def _check_keys(keys: pl.DataFrame, answer: Sequence[str]) -> None:
-    """Refuse keys to which the columns of the answer cannot be joined."""
+def _times_of(keys: pl.DataFrame, answer: Sequence[str]) -> pl.Series:
+    """Return the times of keys as Int64; refuse keys to which the columns of the answer cannot be joined."""
     if not isinstance(keys, pl.DataFrame):
         raise InputError("keys", type(keys).__name__, allowed="a Polars frame with columns time and instrument")
     if not {"time", "instrument"} <= set(keys.columns):
@@ -307,11 +310,28 @@ def _check_keys(keys: pl.DataFrame, answer: Sequence[str]) -> None:
         raise InputError("keys.time", str(keys.schema["time"]), allowed="Int64, UTC ns", fix=fix)
     if taken := [name for name in keys.columns if name in answer]:
         raise InputError("keys", taken, why="the answer has these columns too", fix="rename or drop them")
+    if nulls := keys["time"].null_count():
+        raise InputError(
+            "keys.time", counted(nulls, "null"), allowed="a time in every row", fix="drop the rows without"
+        )
+    times = keys["time"].cast(pl.Int64, strict=False)  # never through a float, which holds 53 bits of 64
+    if times.null_count():
+        raise InputError("keys.time", keys["time"].max(), allowed="Int64, UTC ns")
+    return times
 
 
-def _joined(keys: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+def _check_unit(times: pl.Series, rows: dict[str, pl.DataFrame]) -> None:
+    """Refuse times that all lie so long before anything was known that they are in another unit."""
+    begins = [extent(each["known_at"])[0] for each in rows.values()]
+    if begins and extent(times)[1] < min(begins) - 3_653 * NS_PER_DAY:
+        why = f"all of it lies more than 10 years before {iso(min(begins))}, when the first bar became known"
+        fix = "cast times, e.g. pl.col('time').dt.epoch('ns')"
+        raise InputError("keys.time", extent(times)[1], why=why, allowed="Int64, UTC ns", fix=fix)
+
+
+def _joined(keys: pl.DataFrame, times: pl.Series, rows: pl.DataFrame) -> pl.DataFrame:
     """Return the keys of an instrument with what was known of it at each time, null where nothing was."""
-    place = current_at(rows, keys["time"].to_numpy())
+    place = current_at(rows, times.to_numpy())
     if rows.is_empty():
         found = pl.DataFrame({name: pl.Series([None] * len(keys), dtype=kind) for name, kind in rows.schema.items()})
     else:

@@ -298,7 +298,7 @@ def test_two_writers_of_one_part_lose_nothing(tmp_path: Path, monkeypatch: pytes
     from karat.features.store import _offline
 
     offline = _offline.Offline(tmp_path, definition_of(CHOSEN[:1]))
-    row = pl.DataFrame({"ts": [1], "known_at": [1], CHOSEN[0]: [0.5]})
+    row = pl.DataFrame({"ts": [1], "known_at": [1], "bar.close": [2.0], CHOSEN[0]: [0.5]})
     offline.append("A/B:C", row)
     monkeypatch.setattr(_offline.Offline, "_parts", lambda self, instrument: iter(()))
     with pytest.raises(DataError, match="one writer of a store at a time"):

@@ -1,4 +1,6 @@
-"""Offline storage: values of one definition and instrument, part by part, each row with the moment it became known.
+"""Offline storage: rows of one definition and instrument, part by part, each with the moment it became known.
+
+A row is a bar's ts, known_at, the inputs that its features read (`bar.close`, ...) and the features.
 
 Invariants:
 1. A part is written once, under its final name in one rename, and never changed.
@@ -25,6 +27,8 @@ from karat.core import DataError, canonical_json
 from karat.features.store._definition import Definition
 
 TIMES = ("ts", "known_at")
+BAR = "bar."
+"""What the columns of the inputs begin with, so that no feature has their name."""
 PANELS = 512
 """Panels of an instrument that are served without computing: those of two years of days. Earlier ones are forgotten."""
 
@@ -34,14 +38,23 @@ class Offline:
 
     def __init__(self, root: Path, definition: Definition) -> None:
         self.folder, self.definition = root / definition.id[:32], definition
+        self.columns = (*TIMES, *(f"{BAR}{name}" for name in definition.inputs), *definition.names)
 
     def instruments(self) -> tuple[str, ...]:
         """Return the instruments that have rows, sorted."""
         folders = [item for item in self.folder.glob("*") if item.is_dir()] if self.folder.is_dir() else []
         return tuple(sorted(unquote(item.name) for item in folders))
 
-    def rows(self, instrument: str, parts: int | None = None) -> pl.DataFrame:
+    def rows(self, instrument: str) -> pl.DataFrame:
         """Return ts, known_at and the features of every row that was ever stored, in the order of storing.
+
+        Raises:
+            DataError: as `whole`.
+        """
+        return self.whole(instrument).select(*TIMES, *self.definition.names)
+
+    def whole(self, instrument: str, parts: int | None = None) -> pl.DataFrame:
+        """Return every row that was ever stored with all its columns, in the order of storing.
 
         parts: of the first so many parts only.
 
@@ -49,7 +62,7 @@ class Offline:
             DataError: a part is broken or of another definition.
         """
         frames = [self._read(path) for path in islice(self._parts(instrument), parts)]
-        schema = dict.fromkeys(TIMES, pl.Int64) | dict.fromkeys(self.definition.names, pl.Float64)
+        schema = dict.fromkeys(self.columns, pl.Float64) | dict.fromkeys(TIMES, pl.Int64)
         return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
 
     def panels(self, instrument: str) -> dict[str, int]:
@@ -64,7 +77,7 @@ class Offline:
         _replace(self._place(instrument) / "panels.json", canonical_json(known))
 
     def append(self, instrument: str, rows: pl.DataFrame) -> None:
-        """Add rows (ts, known_at, features).
+        """Add rows with the columns of this definition.
 
         Raises:
             DataError: another writer added the same part.
@@ -105,7 +118,7 @@ class Offline:
             raise DataError(
                 "store", "parts are as they were written", rows=[path.name], seen=str(error), fix=fix
             ) from None
-        if written != self.definition.id or frame.columns != [*TIMES, *self.definition.names]:
+        if written != self.definition.id or frame.columns != [*self.columns]:
             fix = f"delete {path.parent} and store the instrument again"
             raise DataError("store", "a part is of its folder's definition", rows=[path.name], seen=written, fix=fix)
         return frame

@@ -1,12 +1,15 @@
 """`FeatureStore`: ask for features and get them, from disk where they are, computed and kept where they are not.
 
 Invariants:
-1. What is read equals what `build` computes from the same panel, to the bit.
-2. A value is never used before its `known_at`, and a correction changes nothing that was read as of an earlier moment.
+1. What `features` returns equals what `build` computes from the same panel, to the bit.
+2. What is read as of a moment equals what `build` computes from the bars known then, of all that were given. A value is
+   never used before its `known_at`, and a correction changes nothing that was read as of an earlier moment.
 3. A panel is computed once for a definition, also after a restart and by another process, and whatever panels came
-   since: its values are found by its hash (the last 512 panels an instrument).
-4. On disk a bar is one row, and another one for each correction that changed it. A store that has outgrown `most_bytes`
-   takes nothing more until `prune` has made room: nothing is deleted unasked.
+   since: its values are found by its hash (the last 512 panels an instrument). A panel that begins later than what is
+   stored, or whose correction is said to have arrived before an earlier one, has values of its own where its first bars
+   lack what came before: these are computed each time and never stored.
+4. On disk a bar is one row, and another one for each correction that changed it or its values. A store that has
+   outgrown `most_bytes` takes nothing more until `prune` has made room: nothing is deleted unasked.
 """
 
 from __future__ import annotations
@@ -22,11 +25,12 @@ import polars as pl
 from karat._words import counted
 from karat.core import NS_PER_DAY, DataError, InputError, content_hash, iso
 from karat.data import KEYS, Panel, check_folder, extent
-from karat.features._build import FeatureFrame, build
+from karat.features._build import FeatureFrame, build, compute
 from karat.features._rows import check_instant
 from karat.features._select import Selection, resolve
+from karat.features.store._corrections import added_by
 from karat.features.store._definition import Definition, definition_of
-from karat.features.store._offline import TIMES, Offline, current_at, latest
+from karat.features.store._offline import BAR, TIMES, Offline, current_at, latest
 from karat.features.store._online import MemoryOnline, Online, Served
 from karat.features.store._skew import Skew, skew_of
 
@@ -80,9 +84,11 @@ class FeatureStore:
     def features(self, panel: Panel, selection: Selection, *, arrived_ns: int | None = None) -> FeatureFrame:
         """Return the features of a panel as `build` does; an instrument is computed only where its rows are new.
 
-        Every row and every changed value is kept, and so is which panel they are of: an earlier panel is served again
-        without computing. arrived_ns: from when on corrections count as known, by default the last `known_at` of the
-        instrument's rows; what is new in the panel keeps its own `known_at`.
+        Every bar and every changed value is kept, and so is which panel they are of: an earlier panel is served again
+        without computing. A panel that begins after stored bars takes none of them back: what is kept is computed with
+        them, what is returned from the panel alone, each time. arrived_ns: from when on bars that are other than those
+        stored, or were missing between them, count as known, by default the last `known_at` of the instrument's rows;
+        newer bars keep their own `known_at`, until then with the values that they have without the correction.
 
         Raises:
             InputError, DataError: as `build`; a row that was stored and is not in the panel any more; a full store.
@@ -99,12 +105,11 @@ class FeatureStore:
             kept = offline.panels(name).get(source)
             if kept is not None:
                 self._hits += 1
-                values = _of_bars(offline.rows(name, kept), frame).select(definition.names)
+                values = _of_bars(offline.whole(name, kept), frame).select(definition.names)
             else:
                 self._misses += 1
-                made = build(Panel(frame, panel.calendar, panel.provenance), specs).frame
-                self._keep(offline, name, made, source, arrived_ns)
-                values = made.select(definition.names)
+                values = build(Panel(frame, panel.calendar, panel.provenance), specs).frame.select(definition.names)
+                self._keep(offline, frame, values, source, arrived_ns)
             parts.append(pl.concat([frame.select(KEYS), values], how="horizontal"))
         return FeatureFrame(pl.concat(parts), specs, absent)
 
@@ -262,26 +267,24 @@ class FeatureStore:
             raise InputError("selection", seen, why=why, fix=fix)
         return held
 
-    def _keep(self, offline: Offline, name: str, made: pl.DataFrame, source: str, arrived_ns: int | None) -> None:
-        names = list(offline.definition.names)
-        stored = offline.rows(name)
-        held = latest(stored)
-        _check_none_gone(name, held, made)
-        old = made.select("ts").join(held, on="ts", how="left", maintain_order="left")
-        known = old["known_at"].is_not_null().to_numpy()
-        before, after = old.select(names).to_numpy(), made.select(names).to_numpy()
-        same = ((before == after) | (np.isnan(before) & np.isnan(after))).all(axis=1)
-        last = extent(made["known_at"])[1] if arrived_ns is None else arrived_ns
-        first = held.is_empty()
-        late = np.maximum(made["known_at"].to_numpy(), last)
-        new = ~known & (made["ts"].to_numpy() > (-1 if first else extent(held["ts"])[1]))
-        moment = np.where(new | first, made["known_at"].to_numpy(), late)
-        rows = made.with_columns(known_at=pl.Series(moment)).select(*TIMES, *names)
-        added = rows.filter(pl.Series(~(known & same)))
+    def _keep(
+        self, offline: Offline, frame: pl.DataFrame, values: pl.DataFrame, source: str, arrived: int | None
+    ) -> None:
+        """Store what rows of an instrument, whose values were computed, add; record them where they are found again."""
+        name, (specs, inputs) = frame["instrument"][0], (offline.definition.specs, offline.definition.inputs)
+        bars = frame.select(*TIMES, *(pl.col(each).fill_null(np.nan).alias(f"{BAR}{each}") for each in inputs))
+
+        def values_of(then: pl.DataFrame) -> pl.DataFrame:
+            if then.drop("known_at").equals(bars.drop("known_at")):
+                return values
+            made = compute(then.rename(lambda column: column.removeprefix(BAR)), specs, [(0, len(then))])
+            return pl.DataFrame({spec.name: made[:, k] for k, spec in enumerate(specs)})
+
+        stored = offline.whole(name)
+        added = added_by(name, stored, bars, arrived, values_of)
         self._make_room(added)
         offline.append(name, added)
-        found = _of_bars(pl.concat([stored, added]), made).select(names)
-        if found.equals(made.select(names)):  # not where a correction is said to have arrived before an earlier one
+        if _of_bars(pl.concat([stored, added]), frame).select(values.columns).equals(values):
             offline.record(name, source)
 
     def _make_room(self, added: pl.DataFrame) -> None:
@@ -344,16 +347,3 @@ def _joined(keys: pl.DataFrame, times: pl.Series, rows: pl.DataFrame) -> pl.Data
 def _of_bars(rows: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     """Return the latest of the rows at each bar of a frame."""
     return latest(rows).filter(pl.col("ts").is_in(bars["ts"].implode()))
-
-
-def _check_none_gone(name: str, held: pl.DataFrame, made: pl.DataFrame) -> None:
-    """Refuse a panel that lacks a bar between its first and last which was stored."""
-    gone = held.filter(pl.col("ts").is_between(made["ts"].min(), made["ts"].max())).join(made, on="ts", how="anti")
-    if len(gone):
-        rule = "bars are corrected, never taken back"
-        fix = "keep the bar in the panel, with the values that it should have"
-        rows, seen = (
-            [f"{name}@{ts}" for ts in gone["ts"].to_list()],
-            f"a panel without {counted(len(gone), 'stored bar')}",
-        )
-        raise DataError("store", rule, rows=rows, seen=seen, fix=fix)

@@ -292,18 +292,3 @@ def test_broken_parts_and_withdrawn_bars_are_refused(tmp_path: Path) -> None:
     part.write_bytes(b"PAR1")
     with pytest.raises(DataError, match="parts are as they were written"):
         store.history(CHOSEN, "A.XNYS")
-
-
-def test_two_writers_of_one_part_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from karat.features.store import _offline
-
-    offline = _offline.Offline(tmp_path, definition_of(CHOSEN[:1]))
-    row = pl.DataFrame({"ts": [1], "known_at": [1], "bar.close": [2.0], CHOSEN[0]: [0.5]})
-    offline.append("A/B:C", row)
-    monkeypatch.setattr(_offline.Offline, "_parts", lambda self, instrument: iter(()))
-    with pytest.raises(DataError, match="one writer of a store at a time"):
-        offline.append("A/B:C", row.with_columns(pl.lit(9.0).alias(CHOSEN[0])))
-    monkeypatch.undo()
-    assert offline.rows("A/B:C")[CHOSEN[0]].to_list() == [0.5]
-    assert offline.instruments() == ("A/B:C",)
-    assert not list(tmp_path.rglob("*.partial"))

@@ -3,7 +3,7 @@
 | part | holds | where |
 |---|---|---|
 | definition | what a selection means: formulas, constants, kernels; its hash is the version | `definition.json` |
-| offline | every bar's inputs and values with the moment from which they were known | Parquet parts, one folder an instrument |
+| offline | every bar and its values, with the moment they were known from | Parquet parts, one folder an instrument |
 | online | the latest values of each instrument | memory, or Redis (extra `online`) |
 
 Time convention: `ts` is a bar's close, `known_at` the moment from which a value could be used; both int64 UTC ns. A row

@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -33,6 +34,9 @@ from karat.features.store._definition import Definition, definition_of
 from karat.features.store._offline import BAR, TIMES, Offline, current_at, latest
 from karat.features.store._online import MemoryOnline, Online, Served
 from karat.features.store._skew import Skew, skew_of
+
+_PRUNED: Final = ".pruned"
+"""What the name of a version's folder ends with while it is deleted."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class FeatureStore:
     @property
     def size(self) -> int:
         """Bytes on disk, all versions together."""
-        return sum(path.stat().st_size for path in self._root.rglob("*") if path.is_file())
+        return sum(map(_bytes_of, self._root.rglob("*")))
 
     def features(self, panel: Panel, selection: Selection, *, arrived_ns: int | None = None) -> FeatureFrame:
         """Return the features of a panel as `build` does; an instrument is computed only where its rows are new.
@@ -154,7 +158,8 @@ class FeatureStore:
 
     def versions(self) -> tuple[str, ...]:
         """Return the first 32 digits of the ids of every definition that is stored; old ones stay readable."""
-        return tuple(sorted(path.parent.name for path in self._root.glob("*/definition.json")))
+        names = (path.parent.name for path in self._root.glob("*/definition.json"))
+        return tuple(sorted(name for name in names if not name.endswith(_PRUNED)))
 
     def prune(self, keep: Sequence[Selection]) -> int:
         """Delete every version but those of the selections; return how many bytes that freed.
@@ -166,9 +171,12 @@ class FeatureStore:
             raise InputError("keep", keep, allowed="a list of selections", fix=f"write keep=[{keep!r}]")
         kept = {definition_of(selection).id[:32] for selection in keep}
         before = self.size
+        for folder in self._root.glob(f"*{_PRUNED}"):  # of a prune that was ended
+            shutil.rmtree(folder)
         for version in self.versions():
             if version not in kept:
-                shutil.rmtree(self._root / version)
+                # no version any more before the first of its files is gone
+                shutil.rmtree((self._root / version).rename(self._root / f"{version}{_PRUNED}"))
         self._size = None
         return before - self.size
 
@@ -280,12 +288,13 @@ class FeatureStore:
             made = compute(then.rename(lambda column: column.removeprefix(BAR)), specs, [(0, len(then))])
             return pl.DataFrame({spec.name: made[:, k] for k, spec in enumerate(specs)})
 
-        stored = offline.whole(name)
-        added = added_by(name, stored, bars, arrived, values_of)
-        self._make_room(added)
-        offline.append(name, added)
-        if _of_bars(pl.concat([stored, added]), frame).select(values.columns).equals(values):
-            offline.record(name, source)
+        with offline.writing(name):
+            others, stored, number = offline.panels(name), offline.whole(name), offline.parts(name)
+            added = added_by(name, stored, bars, arrived, values_of)
+            self._make_room(added)
+            number = offline.append(name, added, number)
+            if _of_bars(pl.concat([stored, added]), frame).select(values.columns).equals(values):
+                offline.record(name, source, number, others)
 
     def _make_room(self, added: pl.DataFrame) -> None:
         """Refuse rows that a full store has no room for."""
@@ -296,6 +305,14 @@ class FeatureStore:
             fix = "delete old versions with prune(keep=[...]), or raise most_bytes"
             raise DataError("store", rule, rows=self.versions(), seen=seen, fix=fix)
         self._size += int(added.estimated_size())
+
+
+def _bytes_of(path: Path) -> int:
+    """Return the size of a file, 0 of what is none or, since another writer moved it, is not there any more."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:
+        return 0
 
 
 def _defined(what: Definition | Selection) -> Definition:

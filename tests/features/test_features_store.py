@@ -18,6 +18,7 @@ from karat.features.store import (
     FeatureStore,
     definition_of,
 )
+from karat.features.store._offline import Offline
 
 
 @pytest.mark.req("FEAT-47")
@@ -142,6 +143,10 @@ def test_pruning_keeps_what_is_named_and_says_what_it_freed(tmp_path: Path) -> N
     assert store.use.hits == 2
     with pytest.raises(InputError, match="no feature is selected"):
         store.prune(keep=[[]])
+    for none in ([], None):
+        with pytest.raises(InputError, match=r"keep: got .*; allowed: a list of selections, one or more; .*delete .*"):
+            store.prune(keep=none)  # type: ignore[arg-type]
+    assert store.versions() == (definition_of(CHOSEN[:2]).id[:32],)
 
 
 @pytest.mark.req("FEAT-47")
@@ -261,6 +266,36 @@ def test_a_file_is_no_root(tmp_path: Path) -> None:
     for root in (tmp_path / "taken", tmp_path / "taken" / "below"):
         with pytest.raises(InputError, match=r"root: got '.*'; .*taken is a file; allowed: a folder"):
             FeatureStore(root)
+
+
+@pytest.mark.parametrize("root", [None, 3])
+def test_what_is_no_path_is_no_root(root: object) -> None:
+    with pytest.raises(InputError, match=rf"root: got {root}; allowed: the path of a folder"):
+        FeatureStore(root)  # type: ignore[arg-type]
+
+
+def test_a_panel_without_rows_has_features_without_rows(tmp_path: Path) -> None:
+    whole, store = panel(60), FeatureStore(tmp_path)
+    none = with_rows(whole, whole.frame.clear())
+    found, expected = store.features(none, CHOSEN), build(none, CHOSEN)
+    assert equal(found.frame, expected.frame)
+    assert found.names == expected.names
+    assert store.versions() == ()
+
+
+def test_an_instrument_of_any_name_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    names = tuple(sorted(("", ".", "..", "...", "A/B", "%", "%2E", "a.b", "lock")))
+    store = FeatureStore(tmp_path / "store")
+    whole = panel(30, instruments=names)
+    assert equal(store.features(whole, CHOSEN).frame, build(whole, CHOSEN).frame)
+    version = tmp_path / "store" / definition_of(CHOSEN).id[:32]
+    assert sorted(path.name for path in version.iterdir() if not path.is_dir()) == ["definition.json"]
+    assert len([path for path in version.iterdir() if path.is_dir()]) == len(names)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+    assert [path.name for path in (tmp_path / "store").iterdir()] == [version.name]
+    for name in names:
+        assert store.history(CHOSEN, name)["ts"].to_list() == whole.frame.filter(instrument=name)["ts"].to_list()
+    assert Offline(tmp_path / "store", definition_of(CHOSEN)).instruments() == tuple(sorted(names))
 
 
 def test_the_history_of_what_is_not_stored_is_no_empty_frame(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from karat.features.store._definition import Definition
 TIMES = ("ts", "known_at")
 BAR = "bar."
 """What the columns of the inputs begin with, so that no feature has their name."""
+_NAMELESS = "%"  # which no name becomes
 PANELS = 512
 """Panels of an instrument that are served without computing: those of two years of days. Earlier ones are forgotten."""
 
@@ -46,7 +47,7 @@ class Offline:
 
     def instruments(self) -> tuple[str, ...]:
         """Return the instruments that have rows, sorted."""
-        return tuple(sorted({unquote(part.parent.name) for part in self.folder.glob("*/part-*.parquet")}))
+        return tuple(sorted({_instrument(part.parent.name) for part in self.folder.glob("*/part-*.parquet")}))
 
     @contextmanager
     def writing(self, instrument: str) -> Iterator[None]:
@@ -126,7 +127,7 @@ class Offline:
             _replace(path, canonical_json({"id": self.definition.id, "features": features}))
 
     def _place(self, instrument: str) -> Path:
-        return self.folder / quote(instrument, safe="")
+        return self.folder / _folder(instrument)
 
     def _recorded(self, instrument: str) -> dict[str, int]:
         path = self._place(instrument) / "panels.json"
@@ -149,6 +150,16 @@ class Offline:
             fix = f"delete {path.parent} and store the instrument again"
             raise DataError("store", "a part is of its folder's definition", rows=[path.name], seen=written, fix=fix)
         return frame
+
+
+def _folder(instrument: str) -> str:
+    """Return a name of a folder for any instrument: neither that of a folder above nor none."""
+    dots = not instrument.strip(".")
+    return (quote(instrument, safe="") if not dots else "%2E" * len(instrument)) or _NAMELESS
+
+
+def _instrument(folder: str) -> str:
+    return "" if folder == _NAMELESS else unquote(folder)
 
 
 def latest(rows: pl.DataFrame, at_ns: int | None = None) -> pl.DataFrame:

@@ -24,15 +24,16 @@ import numpy as np
 import polars as pl
 
 from karat._words import counted
-from karat.core import NS_PER_DAY, DataError, InputError, content_hash, iso
-from karat.data import KEYS, Panel, check_folder, extent
+from karat.core import DataError, InputError, content_hash
+from karat.data import KEYS, Panel, check_folder
 from karat.features._build import FeatureFrame, build, compute
 from karat.features._rows import check_instant
 from karat.features._select import Selection, resolve
 from karat.features.store._corrections import added_by
 from karat.features.store._definition import Definition, definition_of
-from karat.features.store._offline import BAR, TIMES, Offline, current_at, latest
-from karat.features.store._online import MemoryOnline, Online, Served
+from karat.features.store._keys import check_unit, joined, times_of
+from karat.features.store._offline import BAR, TIMES, Offline, latest
+from karat.features.store._online import MemoryOnline, Online, Served, check_row
 from karat.features.store._skew import Skew, skew_of
 
 _PRUNED: Final = ".pruned"
@@ -59,7 +60,7 @@ class FeatureStore:
     folder may hold, 20 GiB unless told otherwise.
 
     Raises:
-        InputError: the root, or a part of it, is a file.
+        InputError: the root is no path, or it or a part of it is a file.
 
     Example:
         >>> import tempfile
@@ -69,6 +70,8 @@ class FeatureStore:
     """
 
     def __init__(self, root: str | Path, *, online: Online | None = None, most_bytes: int = 20 * 2**30) -> None:
+        if not isinstance(root, str | Path):
+            raise InputError("root", root, allowed="the path of a folder, which is made where there is none")
         check_folder(Path(root), "root")
         self._root, self._most = Path(root), most_bytes
         self._online: Online = online or MemoryOnline()
@@ -100,6 +103,8 @@ class FeatureStore:
         specs, absent = resolve(selection, panel)
         if arrived_ns is not None:
             check_instant(arrived_ns, "arrived_ns")
+        if panel.frame.is_empty():
+            return build(panel, specs)
         definition = definition_of(specs)
         offline = Offline(self._root, definition)
         parts = []
@@ -129,17 +134,17 @@ class FeatureStore:
             selection of which nothing is stored.
         """
         definition = definition_of(selection)
-        times = _times_of(keys, (*TIMES, *definition.names))
+        times = times_of(keys, (*TIMES, *definition.names))
         offline = Offline(self._root, definition)
         held = self._held(offline)
         if strange := [name for name in keys["instrument"].unique(maintain_order=True) if name not in held]:
             raise InputError("keys.instrument", strange[0], allowed=held, why="nothing of it is stored")
         rows = {name: offline.rows(name) for name in keys["instrument"].unique(maintain_order=True)}
-        _check_unit(times, rows)
+        check_unit(times, rows)
         order = keys.with_row_index("_place")
-        parts = [_joined(order.clear(), times.clear(), offline.rows(""))]
+        parts = [joined(order.clear(), times.clear(), offline.rows(""))]
         for (name,), part in order.group_by("instrument", maintain_order=True):
-            parts.append(_joined(part, times[part["_place"]], rows[str(name)]))
+            parts.append(joined(part, times[part["_place"]], rows[str(name)]))
         return pl.concat(parts).sort("_place").drop("_place")
 
     def history(self, selection: Selection, instrument: str, *, at_ns: int | None = None) -> pl.DataFrame:
@@ -165,10 +170,13 @@ class FeatureStore:
         """Delete every version but those of the selections; return how many bytes that freed.
 
         Raises:
-            InputError: an unknown name, or an empty selection.
+            InputError: an unknown name, or an empty selection or list.
         """
         if isinstance(keep, str):
             raise InputError("keep", keep, allowed="a list of selections", fix=f"write keep=[{keep!r}]")
+        if not isinstance(keep, Sequence) or not keep:
+            fix = f"to keep nothing, delete the folder {self._root}"
+            raise InputError("keep", keep, allowed="a list of selections, one or more", fix=fix)
         kept = {definition_of(selection).id[:32] for selection in keep}
         before = self.size
         for folder in self._root.glob(f"*{_PRUNED}"):  # of a prune that was ended
@@ -205,13 +213,11 @@ class FeatureStore:
         definition: or the selection, which takes a hash a call.
 
         Raises:
-            InputError: another number of values than the definition has features, or an unknown name.
+            InputError: no `Served` of an instrument, two instants and as many values as the definition has features; an
+            unknown name.
         """
         of = _defined(definition)
-        if not isinstance(row, Served):
-            raise InputError("row", type(row).__name__, allowed="Served(instrument, ts, known_at, values)")
-        if row.values.shape != (len(of.names),):
-            raise InputError("values", f"shape {row.values.shape}", allowed=f"({len(of.names)},)")
+        check_row(row, len(of.names))
         self._online.put(of.id, [row])
 
     def serve(
@@ -222,11 +228,13 @@ class FeatureStore:
         definition: or the selection, which takes a hash a call.
 
         Raises:
-            InputError: an unknown name.
+            InputError: an unknown name, or an age that is no number of nanoseconds.
             DataError: nothing is held, it becomes known only after `now_ns`, or it is older than `max_age_ns`.
         """
         of = _defined(definition)
         check_instant(now_ns, "now_ns")
+        if max_age_ns is not None and not _is_age(max_age_ns):
+            raise InputError("max_age_ns", max_age_ns, allowed="nanoseconds, a whole number of 0 or more")
         found = self._online.get(of.id, instrument)
         if found is None:
             fix = "publish the selection, or push its features bar by bar"
@@ -307,6 +315,10 @@ class FeatureStore:
         self._size += int(added.estimated_size())
 
 
+def _is_age(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 0
+
+
 def _bytes_of(path: Path) -> int:
     """Return the size of a file, 0 of what is none or, since another writer moved it, is not there any more."""
     try:
@@ -317,48 +329,6 @@ def _bytes_of(path: Path) -> int:
 
 def _defined(what: Definition | Selection) -> Definition:
     return what if isinstance(what, Definition) else definition_of(what)
-
-
-def _times_of(keys: pl.DataFrame, answer: Sequence[str]) -> pl.Series:
-    """Return the times of keys as Int64; refuse keys to which the columns of the answer cannot be joined."""
-    if not isinstance(keys, pl.DataFrame):
-        raise InputError("keys", type(keys).__name__, allowed="a Polars frame with columns time and instrument")
-    if not {"time", "instrument"} <= set(keys.columns):
-        raise InputError("keys", keys.columns, allowed="columns time and instrument")
-    if not keys.schema["time"].is_integer():
-        fix = "cast times, e.g. pl.col('time').dt.epoch('ns')"
-        raise InputError("keys.time", str(keys.schema["time"]), allowed="Int64, UTC ns", fix=fix)
-    if taken := [name for name in keys.columns if name in answer]:
-        raise InputError("keys", taken, why="the answer has these columns too", fix="rename or drop them")
-    if nulls := keys["time"].null_count():
-        raise InputError(
-            "keys.time", counted(nulls, "null"), allowed="a time in every row", fix="drop the rows without"
-        )
-    times = keys["time"].cast(pl.Int64, strict=False)  # never through a float, which holds 53 bits of 64
-    if times.null_count():
-        raise InputError("keys.time", keys["time"].max(), allowed="Int64, UTC ns")
-    return times
-
-
-def _check_unit(times: pl.Series, rows: dict[str, pl.DataFrame]) -> None:
-    """Refuse times that all lie so long before anything was known that they are in another unit."""
-    begins = [extent(each["known_at"])[0] for each in rows.values()]
-    if begins and extent(times)[1] < min(begins) - 3_653 * NS_PER_DAY:
-        why = f"all of it lies more than 10 years before {iso(min(begins))}, when the first bar became known"
-        fix = "cast times, e.g. pl.col('time').dt.epoch('ns')"
-        raise InputError("keys.time", extent(times)[1], why=why, allowed="Int64, UTC ns", fix=fix)
-
-
-def _joined(keys: pl.DataFrame, times: pl.Series, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the keys of an instrument with what was known of it at each time, null where nothing was."""
-    place = current_at(rows, times.to_numpy())
-    if rows.is_empty():
-        found = pl.DataFrame({name: pl.Series([None] * len(keys), dtype=kind) for name, kind in rows.schema.items()})
-    else:
-        found = rows[np.maximum(place, 0).tolist()]
-    known = pl.Series(place >= 0)
-    found = found.select(pl.when(known).then(pl.col(column)).alias(column) for column in found.columns)
-    return pl.concat([keys, found], how="horizontal")
 
 
 def _of_bars(rows: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 | part | holds | where |
 |---|---|---|
-| definition | what a selection means: formulas, constants, kernels; its hash is the version | `definition.json` |
+| definition | what a selection means: formulas, functions, kernels; its hash is the version | `definition.json` |
 | offline | every bar and its values, with the moment they were known from | Parquet parts, one folder an instrument |
 | online | the latest values of each instrument | memory, or Redis (extra `online`) |
 

@@ -23,8 +23,7 @@ from karat.features._graph import TS, Node, walk
 from karat.features._select import Selection, chosen
 from karat.features._spec import FeatureSpec
 from karat.features.store._meaning import meaning_of
-from karat.features.store._sources import version_of
-from karat.kernels._cache import compilers
+from karat.features.store._sources import compilers, version_of
 
 _ENGINE: Final = ("_build.py", "_engine.py", "_expressions.py", "_graph.py", "_plan.py", "_rows.py", "_talib.py")
 _UNSTABLE: Final = {

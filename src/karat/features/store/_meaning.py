@@ -23,8 +23,7 @@ from typing import Any, Final
 import numpy as np
 
 from karat.core import InputError, canonical_json, content_hash
-from karat.features.store._sources import is_installed, is_named, package_of, source_of, version_of
-from karat.kernels._cache import compilers
+from karat.features.store._sources import compilers, is_installed, is_named, package_of, source_of, version_of
 
 _LITERALS: Final = (types.NoneType, types.EllipsisType, types.NotImplementedType, bool, int, float, complex, str, bytes)
 _HELD: Final[dict[type, tuple[str, ...]]] = {

@@ -28,6 +28,12 @@ def version_of(package: str) -> str:
         return ""
 
 
+@functools.cache
+def compilers() -> str:
+    """Return the versions of what compiles kernels and functions of users, without importing it."""
+    return " ".join(metadata.version(name) for name in ("numba", "llvmlite"))
+
+
 def package_of(value: Any) -> str:
     """Return the name of the package in which a function, a class, or the class of an object was written."""
     kept = value if hasattr(value, "__module__") else type(value)

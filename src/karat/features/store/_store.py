@@ -162,9 +162,9 @@ class FeatureStore:
         return latest(rows, at_ns)
 
     def versions(self) -> tuple[str, ...]:
-        """Return the first 32 digits of the ids of every definition that is stored, also of those that nothing means now.
+        """Return the first 32 digits of the ids of every definition that is stored.
 
-        What is stored of one is read by asking for features of this very definition; no call takes an id.
+        What is stored of one is read by asking for features of this very definition: no call takes an id.
         """
         names = (path.parent.name for path in self._root.glob("*/definition.json"))
         return tuple(sorted(name for name in names if not name.endswith(_PRUNED)))

@@ -34,8 +34,26 @@ def three_panels() -> dict[str, Panel]:
     return {name: with_rows(whole, frame) for name, frame in frames.items()}
 
 
+def corrected(writer: str, n: int) -> list[Panel]:
+    """Return n panels of one instrument, each with another close on a day of its own."""
+    whole = panel(60)
+    factor = {"one": 1.01, "two": 0.98}[writer]
+    closes = [
+        pl.when(pl.col("ts") == (20 + k) * DAY).then(factor * pl.col("close")).otherwise("close") for k in range(n)
+    ]
+    return [with_rows(whole, whole.frame.with_columns(close=close)) for close in closes]
+
+
 def elsewhere(code: str, tmp_path: Path) -> list[str]:
     """Return the words that code prints in a fresh process; `store`, `panels` and `tests` are there."""
+    process = start_elsewhere(code, tmp_path)
+    told, trouble = process.communicate(timeout=120)
+    assert process.returncode == 0, trouble
+    return told.split()
+
+
+def start_elsewhere(code: str, tmp_path: Path) -> subprocess.Popen[str]:
+    """Start code in a fresh process; `store`, `panels` and `tests` are there."""
     head = (
         "import sys; sys.path.insert(0, 'tests/features')\n"
         "import store_factory as tests\n"
@@ -44,4 +62,4 @@ def elsewhere(code: str, tmp_path: Path) -> list[str]:
     )
     root = Path(__file__).parents[2]
     words = [sys.executable, "-c", head + code]
-    return subprocess.run(words, cwd=root, capture_output=True, text=True, check=True).stdout.split()
+    return subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -18,6 +18,7 @@ from karat.features.store import (
     FeatureStore,
     definition_of,
 )
+from karat.features.store._offline import Offline
 
 
 @pytest.mark.req("FEAT-47")
@@ -41,6 +42,20 @@ def test_a_second_request_is_served_also_after_a_restart_and_equals_build(tmp_pa
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0", str(expected.frame.hash_rows(1).sum())]
+
+
+@pytest.mark.req("FEAT-47")
+@pytest.mark.parametrize("selection", ["a20", "a100", "a250", "alpha158", ["month_sine"]])
+def test_every_tier_goes_through_the_store_and_is_served_a_second_time(
+    selection: str | list[str], tmp_path: Path
+) -> None:
+    whole, store = panel(300), FeatureStore(tmp_path)
+    expected = build(whole, selection)
+    for _ in range(2):
+        found = store.features(whole, selection)
+        assert equal(found.frame, expected.frame)
+        assert found.names == expected.names
+    assert (store.use.hits, store.use.misses) == (1, 1)
 
 
 @pytest.mark.req("FEAT-47")
@@ -128,6 +143,10 @@ def test_pruning_keeps_what_is_named_and_says_what_it_freed(tmp_path: Path) -> N
     assert store.use.hits == 2
     with pytest.raises(InputError, match="no feature is selected"):
         store.prune(keep=[[]])
+    for none in ([], None):
+        with pytest.raises(InputError, match=r"keep: got .*; allowed: a list of selections, one or more; .*delete .*"):
+            store.prune(keep=none)  # type: ignore[arg-type]
+    assert store.versions() == (definition_of(CHOSEN[:2]).id[:32],)
 
 
 @pytest.mark.req("FEAT-47")
@@ -206,11 +225,77 @@ def test_no_keys_have_the_columns_of_the_answer_and_an_unknown_instrument_is_tol
         store.as_of(keys, "a20")  # and no frame of nulls
 
 
+@pytest.mark.req("FEAT-50")
+def test_keys_without_a_time_are_refused_and_no_time_loses_a_nanosecond(tmp_path: Path) -> None:
+    whole, store = panel(60), FeatureStore(tmp_path)
+    late = 1_700_000_000_000_000_000  # beyond the whole numbers that a float64 tells apart
+    moved = whole.frame.with_columns(pl.col("ts", "known_at") + late)
+    store.features(with_rows(whole, moved), CHOSEN)
+    times = [late + 10 * DAY - 1, late + 10 * DAY]
+    keys = pl.DataFrame({"time": times, "instrument": ["A.XNYS"] * 2})
+    for kind in (pl.Int64, pl.UInt64):
+        found = store.as_of(keys.cast({"time": kind}), CHOSEN)
+        assert found["ts"].to_list() == [late + 9 * DAY, late + 10 * DAY]
+        assert found.schema["time"] == kind
+    absent = keys.with_columns(time=pl.Series([times[0], None], dtype=pl.Int64))
+    with pytest.raises(InputError, match=r"keys\.time: got '1 null'; allowed: a time in every row; drop the rows"):
+        store.as_of(absent, CHOSEN)
+    beyond = keys.with_columns(time=pl.Series([times[0], 2**64 - 1], dtype=pl.UInt64))
+    with pytest.raises(InputError, match=r"keys\.time: got 18446744073709551615; allowed: Int64, UTC ns"):
+        store.as_of(beyond, CHOSEN)
+
+
+@pytest.mark.req("FEAT-50")
+def test_times_in_another_unit_are_told_and_no_frame_of_nulls(tmp_path: Path) -> None:
+    whole, store = panel(60), FeatureStore(tmp_path)
+    late = 1_700_000_000_000_000_000
+    store.features(with_rows(whole, whole.frame.with_columns(pl.col("ts", "known_at") + late)), CHOSEN)
+    for unit in (10**3, 10**6, 10**9):
+        keys = pl.DataFrame({"time": [(late + 10 * DAY) // unit] * 2, "instrument": ["A.XNYS"] * 2})
+        message = (
+            r"keys\.time: got .*; all of it lies more than 10 years before 2023-.* became known; .*UTC ns; .*'time'"
+        )
+        with pytest.raises(InputError, match=message):
+            store.as_of(keys, CHOSEN)
+    before = pl.DataFrame({"time": [late - 300 * DAY], "instrument": ["A.XNYS"]})
+    assert store.as_of(before, CHOSEN)["ts"].to_list() == [None]
+
+
 def test_a_file_is_no_root(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("words", encoding="utf-8")
     for root in (tmp_path / "taken", tmp_path / "taken" / "below"):
         with pytest.raises(InputError, match=r"root: got '.*'; .*taken is a file; allowed: a folder"):
             FeatureStore(root)
+
+
+@pytest.mark.parametrize("root", [None, 3])
+def test_what_is_no_path_is_no_root(root: object) -> None:
+    with pytest.raises(InputError, match=rf"root: got {root}; allowed: the path of a folder"):
+        FeatureStore(root)  # type: ignore[arg-type]
+
+
+def test_a_panel_without_rows_has_features_without_rows(tmp_path: Path) -> None:
+    whole, store = panel(60), FeatureStore(tmp_path)
+    none = with_rows(whole, whole.frame.clear())
+    found, expected = store.features(none, CHOSEN), build(none, CHOSEN)
+    assert equal(found.frame, expected.frame)
+    assert found.names == expected.names
+    assert store.versions() == ()
+
+
+def test_an_instrument_of_any_name_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    names = tuple(sorted(("", ".", "..", "...", "A/B", "%", "%2E", "a.b", "lock")))
+    store = FeatureStore(tmp_path / "store")
+    whole = panel(30, instruments=names)
+    assert equal(store.features(whole, CHOSEN).frame, build(whole, CHOSEN).frame)
+    version = tmp_path / "store" / definition_of(CHOSEN).id[:32]
+    assert sorted(path.name for path in version.iterdir() if not path.is_dir()) == ["definition.json"]
+    assert len([path for path in version.iterdir() if path.is_dir()]) == len(names)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+    assert [path.name for path in (tmp_path / "store").iterdir()] == [version.name]
+    for name in names:
+        assert store.history(CHOSEN, name)["ts"].to_list() == whole.frame.filter(instrument=name)["ts"].to_list()
+    assert Offline(tmp_path / "store", definition_of(CHOSEN)).instruments() == tuple(sorted(names))
 
 
 def test_the_history_of_what_is_not_stored_is_no_empty_frame(tmp_path: Path) -> None:
@@ -242,18 +327,3 @@ def test_broken_parts_and_withdrawn_bars_are_refused(tmp_path: Path) -> None:
     part.write_bytes(b"PAR1")
     with pytest.raises(DataError, match="parts are as they were written"):
         store.history(CHOSEN, "A.XNYS")
-
-
-def test_two_writers_of_one_part_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from karat.features.store import _offline
-
-    offline = _offline.Offline(tmp_path, definition_of(CHOSEN[:1]))
-    row = pl.DataFrame({"ts": [1], "known_at": [1], CHOSEN[0]: [0.5]})
-    offline.append("A/B:C", row)
-    monkeypatch.setattr(_offline.Offline, "_parts", lambda self, instrument: iter(()))
-    with pytest.raises(DataError, match="one writer of a store at a time"):
-        offline.append("A/B:C", row.with_columns(pl.lit(9.0).alias(CHOSEN[0])))
-    monkeypatch.undo()
-    assert offline.rows("A/B:C")[CHOSEN[0]].to_list() == [0.5]
-    assert offline.instruments() == ("A/B:C",)
-    assert not list(tmp_path.rglob("*.partial"))

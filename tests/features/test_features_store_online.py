@@ -115,7 +115,7 @@ def test_what_cannot_be_served_says_why(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="at most 5 ns old"):
         store.serve(definition, "A.XNYS", now_ns=20, max_age_ns=5)
     assert store.serve(definition, "A.XNYS", now_ns=14, max_age_ns=5).ts == 10
-    with pytest.raises(InputError, match=r"values: got 'shape \(1,\)'"):
+    with pytest.raises(InputError, match=r"values: got 'float64, shape \(1,\)'; allowed: a float64 array"):
         store.push(definition, Served("A.XNYS", 10, 12, np.zeros(1)))
     with pytest.raises(InputError, match="keys: got"):
         store.as_of(pl.DataFrame({"ts": [1]}), CHOSEN)
@@ -123,6 +123,36 @@ def test_what_cannot_be_served_says_why(tmp_path: Path) -> None:
     told = "online store: got '(?!invalid data).*'; rule 'redis://127.0.0.1:1/0 answers'" if there else "extra 'online'"
     with pytest.raises(DataError if there else MissingExtraError, match=told):
         RedisOnline("redis://127.0.0.1:1/0")
+
+
+@pytest.mark.req("FEAT-49")
+def test_what_was_put_online_is_the_stores_own_and_of_plain_numbers(online: Online) -> None:
+    values = np.array([1.0, np.nan])
+    online.put("d", [Served("A", np.int64(1_700_000_000_000_000_002), np.int64(2**62), values)])  # type: ignore[arg-type]
+    values[:] = 9.0
+    found = online.get("d", "A")
+    assert found is not None
+    assert (found.ts, found.known_at, found.values[0]) == (1_700_000_000_000_000_002, 2**62, 1.0)
+    assert type(found.ts) is type(found.known_at) is int
+    with pytest.raises(ValueError, match="read-only"):
+        found.values[0] = 9.0
+
+
+def test_rows_and_ages_of_another_type_are_refused(tmp_path: Path) -> None:
+    store, values = FeatureStore(tmp_path), np.zeros(len(CHOSEN))
+    for wrong in ([0.0, 0.0, 0.0], None, np.array(["a", "b", "c"])):
+        with pytest.raises(InputError, match=r"values: got '.*'; allowed: a float64 array of shape \(3,\)"):
+            store.push(CHOSEN, Served("A.XNYS", 10, 12, wrong))  # type: ignore[arg-type]
+    for field in ("ts", "known_at"):
+        with pytest.raises(InputError, match=rf"row\.{field}: got '2020-01-01'; allowed: UTC nanoseconds"):
+            store.push(CHOSEN, replace(Served("A.XNYS", 10, 12, values), **{field: "2020-01-01"}))
+    with pytest.raises(InputError, match=r"row\.instrument: got 3; allowed: its name"):
+        store.push(CHOSEN, Served(3, 10, 12, values))  # type: ignore[arg-type]
+    store.push(CHOSEN, Served("A.XNYS", 10, 12, values))
+    for age in ("1d", 1.5, True, -1):
+        with pytest.raises(InputError, match=r"max_age_ns: got .*; allowed: nanoseconds, a whole number of 0 or more"):
+            store.serve(CHOSEN, "A.XNYS", now_ns=14, max_age_ns=age)  # type: ignore[arg-type]
+    assert store.serve(CHOSEN, "A.XNYS", now_ns=14, max_age_ns=np.int64(5)).ts == 10  # type: ignore[arg-type]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("redis") is None, reason="redis comes with an extra")

@@ -23,7 +23,7 @@ from karat.features.store import (
     FeatureStore,
     definition_of,
 )
-from karat.features.store._meaning import version_of
+from karat.features.store._sources import version_of
 
 
 @pytest.mark.req("FEAT-48")

@@ -2,8 +2,8 @@
 
 | part | holds | where |
 |---|---|---|
-| definition | what a selection means: formulas, constants, kernels; its hash is the version | `definition.json` |
-| offline | every value with the moment from which it was known | Parquet parts, one folder an instrument |
+| definition | what a selection means: formulas, functions, kernels; its hash is the version | `definition.json` |
+| offline | every bar and its values, with the moment they were known from | Parquet parts, one folder an instrument |
 | online | the latest values of each instrument | memory, or Redis (extra `online`) |
 
 Time convention: `ts` is a bar's close, `known_at` the moment from which a value could be used; both int64 UTC ns. A row

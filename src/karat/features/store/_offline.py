@@ -1,20 +1,26 @@
-"""Offline storage: values of one definition and instrument, part by part, each row with the moment it became known.
+"""Offline storage: rows of one definition and instrument, part by part, each with the moment it became known.
+
+A row is a bar's ts, known_at, the inputs that its features read (`bar.close`, ...) and the features.
 
 Invariants:
 1. A part is written once, under its final name in one rename, and never changed.
 2. The rows of an instrument are the concatenation of its parts; of equal `ts` the one with the highest `known_at` among
    those known is the value.
-3. Two writers of one part: the second is refused, and nothing of the first is lost.
+3. Writers of an instrument, threads or processes, wait for each other from reading its parts until its values are
+   recorded. Where the file system has no locks, the second writer of a part is refused; nothing of the first is lost.
 4. `panels.json` says of each panel, by its hash, how many parts there were once its values were stored: the latest rows
-   of these parts are its values, whatever was stored since. It holds the last 512 panels of an instrument.
+   of these parts are its values, whatever was stored since. It holds the last 512 panels of an instrument; one whose
+   parts are not all there is none of them.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
-from collections.abc import Iterator
-from itertools import islice
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -25,6 +31,9 @@ from karat.core import DataError, canonical_json
 from karat.features.store._definition import Definition
 
 TIMES = ("ts", "known_at")
+BAR = "bar."
+"""What the columns of the inputs begin with, so that no feature has their name."""
+_NAMELESS = "%"  # which no name becomes
 PANELS = 512
 """Panels of an instrument that are served without computing: those of two years of days. Earlier ones are forgotten."""
 
@@ -34,55 +43,82 @@ class Offline:
 
     def __init__(self, root: Path, definition: Definition) -> None:
         self.folder, self.definition = root / definition.id[:32], definition
+        self.columns = (*TIMES, *(f"{BAR}{name}" for name in definition.inputs), *definition.names)
 
     def instruments(self) -> tuple[str, ...]:
         """Return the instruments that have rows, sorted."""
-        folders = [item for item in self.folder.glob("*") if item.is_dir()] if self.folder.is_dir() else []
-        return tuple(sorted(unquote(item.name) for item in folders))
+        return tuple(sorted({_instrument(part.parent.name) for part in self.folder.glob("*/part-*.parquet")}))
 
-    def rows(self, instrument: str, parts: int | None = None) -> pl.DataFrame:
+    @contextmanager
+    def writing(self, instrument: str) -> Iterator[None]:
+        """Keep other writers of an instrument out, threads and processes, until the block ends."""
+        place, fcntl = self._place(instrument), importlib.import_module("fcntl")  # as the ledger: POSIX only
+        place.mkdir(parents=True, exist_ok=True)
+        with (place / "lock").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(file, fcntl.LOCK_UN)  # said, since a child that was forked meanwhile has the file open too
+
+    def rows(self, instrument: str) -> pl.DataFrame:
         """Return ts, known_at and the features of every row that was ever stored, in the order of storing.
+
+        Raises:
+            DataError: as `whole`.
+        """
+        return self.whole(instrument).select(*TIMES, *self.definition.names)
+
+    def whole(self, instrument: str, parts: int | None = None) -> pl.DataFrame:
+        """Return every row that was ever stored with all its columns, in the order of storing.
 
         parts: of the first so many parts only.
 
         Raises:
             DataError: a part is broken or of another definition.
         """
-        frames = [self._read(path) for path in islice(self._parts(instrument), parts)]
-        schema = dict.fromkeys(TIMES, pl.Int64) | dict.fromkeys(self.definition.names, pl.Float64)
+        found = self._parts(instrument)
+        frames = [self._read(found[number]) for number in sorted(found) if parts is None or number < parts]
+        schema = dict.fromkeys(self.columns, pl.Float64) | dict.fromkeys(TIMES, pl.Int64)
         return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
 
     def panels(self, instrument: str) -> dict[str, int]:
         """Return the panels whose values are stored: hash to number of parts, the latest last."""
-        path = self._place(instrument) / "panels.json"
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+        there = self._parts(instrument).keys()
+        return {panel: parts for panel, parts in self._recorded(instrument).items() if there >= set(range(parts))}
 
-    def record(self, instrument: str, panel: str) -> None:
-        """Say that the latest rows of the parts there are hold the values of a panel."""
-        others = [(name, parts) for name, parts in self.panels(instrument).items() if name != panel]
-        known = [*others, (panel, len(list(self._parts(instrument))))][-PANELS:]
+    def record(self, instrument: str, panel: str, parts: int, others: Mapping[str, int]) -> None:
+        """Say that the latest rows of the first so many parts hold the values of a panel. others: `panels` as read."""
+        known = [*((name, number) for name, number in others.items() if name != panel), (panel, parts)][-PANELS:]
         _replace(self._place(instrument) / "panels.json", canonical_json(known))
 
-    def append(self, instrument: str, rows: pl.DataFrame) -> None:
-        """Add rows (ts, known_at, features).
+    def parts(self, instrument: str) -> int:
+        """Return the number of parts, which is that of the next one: never that of one which a panel is recorded by."""
+        there = self._parts(instrument)
+        return max(max(there) + 1, *self._recorded(instrument).values()) if there else 0
+
+    def append(self, instrument: str, rows: pl.DataFrame, number: int) -> int:
+        """Add rows with the columns of this definition as the part of a number; return how many parts there are then.
 
         Raises:
             DataError: another writer added the same part.
         """
-        place = self._place(instrument)
-        place.mkdir(parents=True, exist_ok=True)
         self._describe()
-        if len(rows):
-            path = place / f"part-{len(list(self._parts(instrument))):06d}.parquet"
-            partial = path.with_suffix(f".{os.getpid()}.partial")
+        if rows.is_empty():
+            return number
+        if number == 0:
+            (self._place(instrument) / "panels.json").unlink(missing_ok=True)  # of parts that somebody deleted
+        path = self._place(instrument) / f"part-{number:06d}.parquet"
+        partial = _partial(path)
+        try:
             rows.write_parquet(partial, compression="lz4", metadata={"definition": self.definition.id})
-            try:
-                os.link(partial, path)
-            except FileExistsError:
-                rule, fix = "one writer of a store at a time", "run the other writer to its end, then this one again"
-                raise DataError("store", rule, rows=[path.name], seen="a part of another writer", fix=fix) from None
-            finally:
-                partial.unlink()
+            os.link(partial, path)
+        except FileExistsError:
+            rule, fix = "one writer of a store at a time", "run the other writer to its end, then this one again"
+            raise DataError("store", rule, rows=[path.name], seen="a part of another writer", fix=fix) from None
+        finally:
+            partial.unlink(missing_ok=True)
+        return number + 1
 
     def _describe(self) -> None:
         path = self.folder / "definition.json"
@@ -91,10 +127,15 @@ class Offline:
             _replace(path, canonical_json({"id": self.definition.id, "features": features}))
 
     def _place(self, instrument: str) -> Path:
-        return self.folder / quote(instrument, safe="")
+        return self.folder / _folder(instrument)
 
-    def _parts(self, instrument: str) -> Iterator[Path]:
-        yield from sorted(self._place(instrument).glob("part-*.parquet"))
+    def _recorded(self, instrument: str) -> dict[str, int]:
+        path = self._place(instrument) / "panels.json"
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+    def _parts(self, instrument: str) -> dict[int, Path]:
+        """Return the parts by their number."""
+        return {int(path.stem[5:]): path for path in self._place(instrument).glob("part-*.parquet")}
 
     def _read(self, path: Path) -> pl.DataFrame:
         try:
@@ -105,10 +146,20 @@ class Offline:
             raise DataError(
                 "store", "parts are as they were written", rows=[path.name], seen=str(error), fix=fix
             ) from None
-        if written != self.definition.id or frame.columns != [*TIMES, *self.definition.names]:
+        if written != self.definition.id or frame.columns != [*self.columns]:
             fix = f"delete {path.parent} and store the instrument again"
             raise DataError("store", "a part is of its folder's definition", rows=[path.name], seen=written, fix=fix)
         return frame
+
+
+def _folder(instrument: str) -> str:
+    """Return a name of a folder for any instrument: neither that of a folder above nor none."""
+    dots = not instrument.strip(".")
+    return (quote(instrument, safe="") if not dots else "%2E" * len(instrument)) or _NAMELESS
+
+
+def _instrument(folder: str) -> str:
+    return "" if folder == _NAMELESS else unquote(folder)
 
 
 def latest(rows: pl.DataFrame, at_ns: int | None = None) -> pl.DataFrame:
@@ -134,7 +185,12 @@ def current_at(rows: pl.DataFrame, times: np.ndarray) -> np.ndarray:
     return np.where(found >= 0, order[held[np.maximum(found, 0)]], -1)
 
 
+def _partial(path: Path) -> Path:
+    """Return where a file is written before it has its name: another place for every writer."""
+    return path.with_suffix(f".{secrets.token_hex(8)}.partial")
+
+
 def _replace(path: Path, text: str) -> None:
-    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial = _partial(path)
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from karat.core import DataError, require
+from karat.core import DataError, InputError, require
+from karat.features._rows import check_instant
 from karat.features._spec import Floats
 
 _TIMES = 40  # digits of `ts` and `known_at` before the values
@@ -27,6 +28,25 @@ class Served:
     ts: int
     known_at: int
     values: Floats
+
+
+def check_row(row: object, n: int) -> None:
+    """Refuse what is no row of n features.
+
+    Raises:
+        InputError: the part that is another.
+    """
+    if not isinstance(row, Served):
+        raise InputError("row", type(row).__name__, allowed="Served(instrument, ts, known_at, values)")
+    if not isinstance(row.instrument, str):
+        raise InputError("row.instrument", row.instrument, allowed="its name, such as 'AAPL.XNAS'")
+    check_instant(row.ts, "row.ts")
+    check_instant(row.known_at, "row.known_at")
+    values = row.values
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu" or values.shape != (n,):
+        array = isinstance(values, np.ndarray)
+        seen = f"{values.dtype}, shape {values.shape}" if array else type(values).__name__
+        raise InputError("values", seen, allowed=f"a float64 array of shape ({n},)")
 
 
 class Online(Protocol):
@@ -57,11 +77,18 @@ class MemoryOnline:
         for row in rows:
             held = self._rows.get((definition, row.instrument))
             if held is None or (row.ts, row.known_at) >= (held.ts, held.known_at):
-                self._rows[definition, row.instrument] = row
+                self._rows[definition, row.instrument] = _own(row)
 
     def get(self, definition: str, instrument: str) -> Served | None:
         """Return the latest row, None where there is none."""
         return self._rows.get((definition, instrument))
+
+
+def _own(row: Served) -> Served:
+    """Return a copy that nobody who holds the row, or is served it, can change."""
+    values = np.array(row.values, dtype=np.float64)
+    values.flags.writeable = False
+    return Served(row.instrument, int(row.ts), int(row.known_at), values)
 
 
 _PUT = """
@@ -92,7 +119,7 @@ class RedisOnline:
         """Keep the rows that are not older than what is held; the server compares, so writers may overlap."""
         for row in rows:
             # digits compare as text: numbers of the server's scripts hold 53 bits, instants need 64
-            order = b"".join(b"%020d" % (item + _OFFSET) for item in (row.ts, row.known_at))
+            order = b"".join(b"%020d" % (item + _OFFSET) for item in (int(row.ts), int(row.known_at)))
             packed = order + np.ascontiguousarray(row.values, dtype="<f8").tobytes()
             self._ask(self._put, keys=[self._key(definition, row.instrument)], args=[packed])
 

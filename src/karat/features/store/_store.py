@@ -1,12 +1,15 @@
 """`FeatureStore`: ask for features and get them, from disk where they are, computed and kept where they are not.
 
 Invariants:
-1. What is read equals what `build` computes from the same panel, to the bit.
-2. A value is never used before its `known_at`, and a correction changes nothing that was read as of an earlier moment.
+1. What `features` returns equals what `build` computes from the same panel, to the bit.
+2. What is read as of a moment equals what `build` computes from the bars known then, of all that were given. A value is
+   never used before its `known_at`, and a correction changes nothing that was read as of an earlier moment.
 3. A panel is computed once for a definition, also after a restart and by another process, and whatever panels came
-   since: its values are found by its hash (the last 512 panels an instrument).
-4. On disk a bar is one row, and another one for each correction that changed it. A store that has outgrown `most_bytes`
-   takes nothing more until `prune` has made room: nothing is deleted unasked.
+   since: its values are found by its hash (the last 512 panels an instrument). A panel that begins later than what is
+   stored, or whose correction is said to have arrived before an earlier one, has values of its own where its first bars
+   lack what came before: these are computed each time and never stored.
+4. On disk a bar is one row, and another one for each correction that changed it or its values. A store that has
+   outgrown `most_bytes` takes nothing more until `prune` has made room: nothing is deleted unasked.
 """
 
 from __future__ import annotations
@@ -15,20 +18,26 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import polars as pl
 
 from karat._words import counted
 from karat.core import DataError, InputError, content_hash
-from karat.data import KEYS, Panel, check_folder, extent
-from karat.features._build import FeatureFrame, build
+from karat.data import KEYS, Panel, check_folder
+from karat.features._build import FeatureFrame, build, compute
 from karat.features._rows import check_instant
 from karat.features._select import Selection, resolve
+from karat.features.store._corrections import added_by
 from karat.features.store._definition import Definition, definition_of
-from karat.features.store._offline import TIMES, Offline, current_at, latest
-from karat.features.store._online import MemoryOnline, Online, Served
+from karat.features.store._keys import check_unit, joined, times_of
+from karat.features.store._offline import BAR, TIMES, Offline, latest
+from karat.features.store._online import MemoryOnline, Online, Served, check_row
 from karat.features.store._skew import Skew, skew_of
+
+_PRUNED: Final = ".pruned"
+"""What the name of a version's folder ends with while it is deleted."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ class FeatureStore:
     folder may hold, 20 GiB unless told otherwise.
 
     Raises:
-        InputError: the root, or a part of it, is a file.
+        InputError: the root is no path, or it or a part of it is a file.
 
     Example:
         >>> import tempfile
@@ -61,6 +70,8 @@ class FeatureStore:
     """
 
     def __init__(self, root: str | Path, *, online: Online | None = None, most_bytes: int = 20 * 2**30) -> None:
+        if not isinstance(root, str | Path):
+            raise InputError("root", root, allowed="the path of a folder, which is made where there is none")
         check_folder(Path(root), "root")
         self._root, self._most = Path(root), most_bytes
         self._online: Online = online or MemoryOnline()
@@ -75,14 +86,16 @@ class FeatureStore:
     @property
     def size(self) -> int:
         """Bytes on disk, all versions together."""
-        return sum(path.stat().st_size for path in self._root.rglob("*") if path.is_file())
+        return sum(map(_bytes_of, self._root.rglob("*")))
 
     def features(self, panel: Panel, selection: Selection, *, arrived_ns: int | None = None) -> FeatureFrame:
         """Return the features of a panel as `build` does; an instrument is computed only where its rows are new.
 
-        Every row and every changed value is kept, and so is which panel they are of: an earlier panel is served again
-        without computing. arrived_ns: from when on corrections count as known, by default the last `known_at` of the
-        instrument's rows; what is new in the panel keeps its own `known_at`.
+        Every bar and every changed value is kept, and so is which panel they are of: an earlier panel is served again
+        without computing. A panel that begins after stored bars takes none of them back: what is kept is computed with
+        them, what is returned from the panel alone, each time. arrived_ns: from when on bars that are other than those
+        stored, or were missing between them, count as known, by default the last `known_at` of the instrument's rows;
+        newer bars keep their own `known_at`, until then with the values that they have without the correction.
 
         Raises:
             InputError, DataError: as `build`; a row that was stored and is not in the panel any more; a full store.
@@ -90,6 +103,8 @@ class FeatureStore:
         specs, absent = resolve(selection, panel)
         if arrived_ns is not None:
             check_instant(arrived_ns, "arrived_ns")
+        if panel.frame.is_empty():
+            return build(panel, specs)
         definition = definition_of(specs)
         offline = Offline(self._root, definition)
         parts = []
@@ -99,12 +114,11 @@ class FeatureStore:
             kept = offline.panels(name).get(source)
             if kept is not None:
                 self._hits += 1
-                values = _of_bars(offline.rows(name, kept), frame).select(definition.names)
+                values = _of_bars(offline.whole(name, kept), frame).select(definition.names)
             else:
                 self._misses += 1
-                made = build(Panel(frame, panel.calendar, panel.provenance), specs).frame
-                self._keep(offline, name, made, source, arrived_ns)
-                values = made.select(definition.names)
+                values = build(Panel(frame, panel.calendar, panel.provenance), specs).frame.select(definition.names)
+                self._keep(offline, frame, values, source, arrived_ns)
             parts.append(pl.concat([frame.select(KEYS), values], how="horizontal"))
         return FeatureFrame(pl.concat(parts), specs, absent)
 
@@ -115,19 +129,22 @@ class FeatureStore:
         the version known then.
 
         Raises:
-            InputError: keys without these columns, with times that are no whole nanoseconds, or with a column of the
-            answer; an instrument or a selection of which nothing is stored.
+            InputError: keys without these columns, with times that are no whole nanoseconds, null, or all more than 10
+            years before anything was known (times in ms or s), or with a column of the answer; an instrument or a
+            selection of which nothing is stored.
         """
         definition = definition_of(selection)
-        _check_keys(keys, (*TIMES, *definition.names))
+        times = times_of(keys, (*TIMES, *definition.names))
         offline = Offline(self._root, definition)
         held = self._held(offline)
         if strange := [name for name in keys["instrument"].unique(maintain_order=True) if name not in held]:
             raise InputError("keys.instrument", strange[0], allowed=held, why="nothing of it is stored")
+        rows = {name: offline.rows(name) for name in keys["instrument"].unique(maintain_order=True)}
+        check_unit(times, rows)
         order = keys.with_row_index("_place")
-        parts = [_joined(order.clear(), offline.rows(""))]
+        parts = [joined(order.clear(), times.clear(), offline.rows(""))]
         for (name,), part in order.group_by("instrument", maintain_order=True):
-            parts.append(_joined(part, offline.rows(str(name))))
+            parts.append(joined(part, times[part["_place"]], rows[str(name)]))
         return pl.concat(parts).sort("_place").drop("_place")
 
     def history(self, selection: Selection, instrument: str, *, at_ns: int | None = None) -> pl.DataFrame:
@@ -145,22 +162,32 @@ class FeatureStore:
         return latest(rows, at_ns)
 
     def versions(self) -> tuple[str, ...]:
-        """Return the first 32 digits of the ids of every definition that is stored; old ones stay readable."""
-        return tuple(sorted(path.parent.name for path in self._root.glob("*/definition.json")))
+        """Return the first 32 digits of the ids of every definition that is stored.
+
+        What is stored of one is read by asking for features of this very definition: no call takes an id.
+        """
+        names = (path.parent.name for path in self._root.glob("*/definition.json"))
+        return tuple(sorted(name for name in names if not name.endswith(_PRUNED)))
 
     def prune(self, keep: Sequence[Selection]) -> int:
         """Delete every version but those of the selections; return how many bytes that freed.
 
         Raises:
-            InputError: an unknown name, or an empty selection.
+            InputError: an unknown name, or an empty selection or list.
         """
         if isinstance(keep, str):
             raise InputError("keep", keep, allowed="a list of selections", fix=f"write keep=[{keep!r}]")
+        if not isinstance(keep, Sequence) or not keep:
+            fix = f"to keep nothing, delete the folder {self._root}"
+            raise InputError("keep", keep, allowed="a list of selections, one or more", fix=fix)
         kept = {definition_of(selection).id[:32] for selection in keep}
         before = self.size
+        for folder in self._root.glob(f"*{_PRUNED}"):  # of a prune that was ended
+            shutil.rmtree(folder)
         for version in self.versions():
             if version not in kept:
-                shutil.rmtree(self._root / version)
+                # no version any more before the first of its files is gone
+                shutil.rmtree((self._root / version).rename(self._root / f"{version}{_PRUNED}"))
         self._size = None
         return before - self.size
 
@@ -189,13 +216,11 @@ class FeatureStore:
         definition: or the selection, which takes a hash a call.
 
         Raises:
-            InputError: another number of values than the definition has features, or an unknown name.
+            InputError: no `Served` of an instrument, two instants and as many values as the definition has features; an
+            unknown name.
         """
         of = _defined(definition)
-        if not isinstance(row, Served):
-            raise InputError("row", type(row).__name__, allowed="Served(instrument, ts, known_at, values)")
-        if row.values.shape != (len(of.names),):
-            raise InputError("values", f"shape {row.values.shape}", allowed=f"({len(of.names)},)")
+        check_row(row, len(of.names))
         self._online.put(of.id, [row])
 
     def serve(
@@ -206,11 +231,13 @@ class FeatureStore:
         definition: or the selection, which takes a hash a call.
 
         Raises:
-            InputError: an unknown name.
+            InputError: an unknown name, or an age that is no number of nanoseconds.
             DataError: nothing is held, it becomes known only after `now_ns`, or it is older than `max_age_ns`.
         """
         of = _defined(definition)
         check_instant(now_ns, "now_ns")
+        if max_age_ns is not None and (type(max_age_ns) is not int or max_age_ns < 0):  # the quickest way to ask
+            _check_age(max_age_ns)
         found = self._online.get(of.id, instrument)
         if found is None:
             fix = "publish the selection, or push its features bar by bar"
@@ -259,27 +286,26 @@ class FeatureStore:
             raise InputError("selection", seen, why=why, fix=fix)
         return held
 
-    def _keep(self, offline: Offline, name: str, made: pl.DataFrame, source: str, arrived_ns: int | None) -> None:
-        names = list(offline.definition.names)
-        stored = offline.rows(name)
-        held = latest(stored)
-        _check_none_gone(name, held, made)
-        old = made.select("ts").join(held, on="ts", how="left", maintain_order="left")
-        known = old["known_at"].is_not_null().to_numpy()
-        before, after = old.select(names).to_numpy(), made.select(names).to_numpy()
-        same = ((before == after) | (np.isnan(before) & np.isnan(after))).all(axis=1)
-        last = extent(made["known_at"])[1] if arrived_ns is None else arrived_ns
-        first = held.is_empty()
-        late = np.maximum(made["known_at"].to_numpy(), last)
-        new = ~known & (made["ts"].to_numpy() > (-1 if first else extent(held["ts"])[1]))
-        moment = np.where(new | first, made["known_at"].to_numpy(), late)
-        rows = made.with_columns(known_at=pl.Series(moment)).select(*TIMES, *names)
-        added = rows.filter(pl.Series(~(known & same)))
-        self._make_room(added)
-        offline.append(name, added)
-        found = _of_bars(pl.concat([stored, added]), made).select(names)
-        if found.equals(made.select(names)):  # not where a correction is said to have arrived before an earlier one
-            offline.record(name, source)
+    def _keep(
+        self, offline: Offline, frame: pl.DataFrame, values: pl.DataFrame, source: str, arrived: int | None
+    ) -> None:
+        """Store what rows of an instrument, whose values were computed, add; record them where they are found again."""
+        name, (specs, inputs) = frame["instrument"][0], (offline.definition.specs, offline.definition.inputs)
+        bars = frame.select(*TIMES, *(pl.col(each).fill_null(np.nan).alias(f"{BAR}{each}") for each in inputs))
+
+        def values_of(then: pl.DataFrame) -> pl.DataFrame:
+            if then.drop("known_at").equals(bars.drop("known_at")):
+                return values
+            made = compute(then.rename(lambda column: column.removeprefix(BAR)), specs, [(0, len(then))])
+            return pl.DataFrame({spec.name: made[:, k] for k, spec in enumerate(specs)})
+
+        with offline.writing(name):
+            others, stored, number = offline.panels(name), offline.whole(name), offline.parts(name)
+            added = added_by(name, stored, bars, arrived, values_of)
+            self._make_room(added)
+            number = offline.append(name, added, number)
+            if _of_bars(pl.concat([stored, added]), frame).select(values.columns).equals(values):
+                offline.record(name, source, number, others)
 
     def _make_room(self, added: pl.DataFrame) -> None:
         """Refuse rows that a full store has no room for."""
@@ -292,48 +318,23 @@ class FeatureStore:
         self._size += int(added.estimated_size())
 
 
+def _check_age(value: object) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or int(value) < 0:
+        raise InputError("max_age_ns", value, allowed="nanoseconds, a whole number of 0 or more")
+
+
+def _bytes_of(path: Path) -> int:
+    """Return the size of a file, 0 of what is none or, since another writer moved it, is not there any more."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:
+        return 0
+
+
 def _defined(what: Definition | Selection) -> Definition:
     return what if isinstance(what, Definition) else definition_of(what)
-
-
-def _check_keys(keys: pl.DataFrame, answer: Sequence[str]) -> None:
-    """Refuse keys to which the columns of the answer cannot be joined."""
-    if not isinstance(keys, pl.DataFrame):
-        raise InputError("keys", type(keys).__name__, allowed="a Polars frame with columns time and instrument")
-    if not {"time", "instrument"} <= set(keys.columns):
-        raise InputError("keys", keys.columns, allowed="columns time and instrument")
-    if not keys.schema["time"].is_integer():
-        fix = "cast times, e.g. pl.col('time').dt.epoch('ns')"
-        raise InputError("keys.time", str(keys.schema["time"]), allowed="Int64, UTC ns", fix=fix)
-    if taken := [name for name in keys.columns if name in answer]:
-        raise InputError("keys", taken, why="the answer has these columns too", fix="rename or drop them")
-
-
-def _joined(keys: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the keys of an instrument with what was known of it at each time, null where nothing was."""
-    place = current_at(rows, keys["time"].to_numpy())
-    if rows.is_empty():
-        found = pl.DataFrame({name: pl.Series([None] * len(keys), dtype=kind) for name, kind in rows.schema.items()})
-    else:
-        found = rows[np.maximum(place, 0).tolist()]
-    known = pl.Series(place >= 0)
-    found = found.select(pl.when(known).then(pl.col(column)).alias(column) for column in found.columns)
-    return pl.concat([keys, found], how="horizontal")
 
 
 def _of_bars(rows: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     """Return the latest of the rows at each bar of a frame."""
     return latest(rows).filter(pl.col("ts").is_in(bars["ts"].implode()))
-
-
-def _check_none_gone(name: str, held: pl.DataFrame, made: pl.DataFrame) -> None:
-    """Refuse a panel that lacks a bar between its first and last which was stored."""
-    gone = held.filter(pl.col("ts").is_between(made["ts"].min(), made["ts"].max())).join(made, on="ts", how="anti")
-    if len(gone):
-        rule = "bars are corrected, never taken back"
-        fix = "keep the bar in the panel, with the values that it should have"
-        rows, seen = (
-            [f"{name}@{ts}" for ts in gone["ts"].to_list()],
-            f"a panel without {counted(len(gone), 'stored bar')}",
-        )
-        raise DataError("store", rule, rows=rows, seen=seen, fix=fix)

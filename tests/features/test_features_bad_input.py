@@ -267,6 +267,11 @@ def test_a_function_that_reads_a_column_which_it_does_not_name_is_told() -> None
     mine = FeatureSpec("mine", ("close",), 0, "custom", "price", "x", "here", lambda columns: columns["volume"])
     with pytest.raises(InputError, match="feature.mine: got .*'close'.*; its function reads 'volume', which inputs"):
         build(panel(30), [mine])
+    odd = {"could not convert": lambda columns: ["a"] * 30, "division": lambda columns: 1 // 0}
+    for words, function in odd.items():
+        mine = FeatureSpec("mine", ("close",), 0, "custom", "price", "x", "here", function)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=f"feature.mine: got .*; its function fails: .*{words}.*; allowed: an arr"):
+            build(panel(30), [mine])
 
 
 @pytest.mark.req("FEAT-05")

@@ -68,7 +68,7 @@ def test_more_bars_add_rows_and_leave_the_others(tmp_path: Path) -> None:
     assert equal(after.head(100), before)
     assert after["known_at"].to_list() == whole.frame["known_at"].to_list()
     parts = sorted(path.name for path in tmp_path.rglob("*.parquet"))
-    assert parts == ["part-000000.parquet", "part-000001.parquet"]
+    assert parts == ["part-0000000000.parquet", "part-0000000100.parquet"]
 
 
 @pytest.mark.req("FEAT-47")
@@ -120,7 +120,7 @@ def test_the_panels_of_an_instrument_are_bounded(tmp_path: Path, monkeypatch: py
     for n in (50, 52, 54, 56):
         store.features(with_rows(whole, whole.frame.head(n)), CHOSEN)
     offline = _offline.Offline(tmp_path, definition_of(CHOSEN))
-    assert list(offline.panels("A.XNYS").values()) == [2, 3, 4]
+    assert list(offline.panels("A.XNYS").values()) == [52, 54, 56]
     assert store.use.misses == 4
     store.features(with_rows(whole, whole.frame.head(52)), CHOSEN)
     assert store.use.hits == 1
@@ -218,6 +218,10 @@ def test_no_keys_have_the_columns_of_the_answer_and_an_unknown_instrument_is_tol
     none = store.as_of(keys.clear(), CHOSEN)
     assert none.schema == found.schema
     assert none.is_empty()
+    with pytest.raises(
+        InputError, match=r"keys: got .*_place.*; the answer has these columns too; rename or drop them"
+    ):
+        store.as_of(keys.with_columns(_place=1), CHOSEN)
     misspelt = keys.with_columns(instrument=pl.lit("A.XNIS"))
     with pytest.raises(InputError, match=r"keys\.instrument: got 'A\.XNIS'; nothing of it is stored; .*'A\.XNYS'"):
         store.as_of(misspelt, CHOSEN)

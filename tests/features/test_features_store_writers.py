@@ -13,7 +13,7 @@ from store_factory import CHOSEN, corrected, equal, start_elsewhere, with_rows
 from karat.core import DataError
 from karat.features import build
 from karat.features.store import FeatureStore, definition_of
-from karat.features.store._offline import Offline
+from karat.features.store._offline import MOST_PARTS, Offline
 
 EACH = 15
 
@@ -72,12 +72,58 @@ def test_two_writers_of_one_part_lose_nothing(tmp_path: Path) -> None:
     offline = Offline(tmp_path, definition_of(CHOSEN[:1]))
     row = pl.DataFrame({"ts": [1], "known_at": [1], "bar.close": [2.0], CHOSEN[0]: [0.5]})
     with offline.writing("A/B:C"):
-        assert offline.append("A/B:C", row, 0) == 1
+        assert offline.append("A/B:C", row.clear(), row).equals(row)
         with pytest.raises(DataError, match="one writer of a store at a time"):
-            offline.append("A/B:C", row.with_columns(pl.lit(9.0).alias(CHOSEN[0])), 0)
+            offline.append("A/B:C", row.clear(), row.with_columns(pl.lit(9.0).alias(CHOSEN[0])))
     assert offline.rows("A/B:C")[CHOSEN[0]].to_list() == [0.5]
     assert offline.instruments() == ("A/B:C",)
     assert not list(tmp_path.rglob("*.partial"))
+
+
+@pytest.mark.req("FEAT-47")
+def test_many_parts_are_merged_and_every_panel_is_still_served(tmp_path: Path) -> None:
+    whole, store = panel(100), FeatureStore(tmp_path)
+    given = [with_rows(whole, whole.frame.head(n)) for n in range(60, 100)]
+    for each in given:
+        assert equal(store.features(each, CHOSEN).frame, build(each, CHOSEN).frame)
+        assert len(list(tmp_path.rglob("*.parquet"))) <= MOST_PARTS
+    assert store.use.hits == 0
+    again = FeatureStore(tmp_path)
+    for each in given:
+        assert equal(again.features(each, CHOSEN).frame, build(each, CHOSEN).frame)
+    assert again.use.misses == 0
+    assert again.history(CHOSEN, "A.XNYS")["ts"].to_list() == given[-1].frame["ts"].to_list()
+
+
+def test_a_merge_that_was_killed_half_way_leaves_parts_that_nobody_reads(tmp_path: Path) -> None:
+    whole, store = panel(100), FeatureStore(tmp_path)
+    for n in (60, 70, 80):
+        store.features(with_rows(whole, whole.frame.head(n)), CHOSEN)
+    offline = Offline(tmp_path, definition_of(CHOSEN))
+    rows, first = offline.whole("A.XNYS"), min(tmp_path.rglob("*.parquet"))
+    rows.write_parquet(first, metadata={"definition": definition_of(CHOSEN).id})  # the others are still there
+    assert len(list(tmp_path.rglob("*.parquet"))) == 3
+    assert offline.whole("A.XNYS").equals(rows)
+    store.features(whole, CHOSEN)
+    assert equal(store.history(CHOSEN, "A.XNYS").select(CHOSEN), build(whole, CHOSEN).frame.select(CHOSEN))
+
+
+def test_a_reader_sees_all_rows_while_parts_are_merged(tmp_path: Path) -> None:
+    whole, store = panel(200), FeatureStore(tmp_path)
+    store.features(with_rows(whole, whole.frame.head(60)), CHOSEN)
+    offline, seen = Offline(tmp_path, definition_of(CHOSEN)), [60]
+
+    def write() -> None:
+        for n in range(61, 200):
+            store.features(with_rows(whole, whole.frame.head(n)), CHOSEN)
+
+    with ThreadPoolExecutor(1) as other:
+        writing = other.submit(write)
+        while not writing.done():
+            seen.append(len(offline.whole("A.XNYS")))
+    writing.result()
+    assert seen == sorted(seen), "a reader saw fewer rows than before"
+    assert len(offline.whole("A.XNYS")) == 199
 
 
 def test_panels_whose_parts_were_deleted_are_computed_again(tmp_path: Path) -> None:

@@ -82,6 +82,11 @@ def test_old_parts_odd_chunks_and_rows_without_an_instrument_are_refused(tmp_pat
     for chunk in (0, -1, 1.5):
         with pytest.raises(InputError, match="chunk: got .*; allowed: instruments in memory at a time, 1 or more"):
             build_files(source, tmp_path / "new", ["ret_1"], chunk=chunk)  # type: ignore[arg-type]
+    made_of.frame.clear().write_parquet(source)
+    with pytest.raises(DataError, match=r"bars\.parquet: got 'none'; rule 'holds rows' is broken"):
+        build_files(source, tmp_path / "new", ["ret_1"])
+    with pytest.raises(InputError, match="source: got '.*'; it is a folder; name a file in it"):
+        build_files(tmp_path / "out", tmp_path / "new", ["ret_1"])
     nameless = pl.when(pl.int_range(pl.len()) < 3).then(None).otherwise("instrument").alias("instrument")
     made_of.frame.with_columns(nameless).write_parquet(source)
     with pytest.raises(DataError, match=r"bars\.parquet: got 'rows without one'; rule 'every row has an instrument'"):

@@ -173,6 +173,8 @@ def check_file(path: Path, field: str = "path") -> None:
             why=f"there is no folder '{path.parent}'",
             fix="correct the path; it starts at the current folder",
         )
+    if path.is_dir():
+        raise InputError(field, str(path), why="it is a folder", fix="name a file in it")
     there = sorted(item.name for item in path.parent.iterdir() if item.is_file())
     guess = nearest(path.name, there)
     fix = (

@@ -59,6 +59,9 @@ class Panel:
         if wrong:
             fix = "ts, known_at Int64; instrument String; values Float64"
             raise DataError("panel", "column types", seen=wrong, rows=list(wrong), fix=fix)
+        if holes := {name: count for name in KEYS if (count := self.frame[name].null_count())}:
+            fix = "fill them, or leave these rows out"
+            raise DataError("panel", "every row has its keys", seen=f"nulls: {holes}", rows=list(holes), fix=fix)
         _check_order(self.frame)
 
     @property

@@ -157,6 +157,9 @@ def _one(columns: Columns, spec: FeatureSpec) -> Floats:
         except KeyError as error:
             why = f"its function reads {error}, which inputs does not name"
             raise InputError(f"feature.{spec.name}", list(columns), why=why, fix="add it to inputs") from error
+        except (ArithmeticError, TypeError, ValueError) as error:
+            why, allowed = f"its function fails: {error}", f"an array of {rows} numbers of these columns"
+            raise InputError(f"feature.{spec.name}", list(columns), why=why, allowed=allowed) from error
     if values.shape != (rows,):
         raise InputError(f"feature.{spec.name}", values.shape, allowed=f"an array of shape ({rows},)")
     values = np.where(np.isfinite(values), values, np.nan)

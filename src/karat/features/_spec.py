@@ -82,17 +82,19 @@ class FeatureSpec:
         if not isinstance(self.name, str) or not self.name.isidentifier():
             raise InputError("feature.name", self.name, allowed="a Python identifier, such as ret_1")
         for field in ("unit", "formula", "source"):
-            if not getattr(self, field).strip():
+            if not isinstance(getattr(self, field), str) or not getattr(self, field).strip():
                 why = "the data dictionary describes every column"
-                raise InputError(f"feature.{self.name}.{field}", "nothing", allowed="a description", why=why)
-        if isinstance(self.inputs, str) or not self.inputs:
+                seen = "nothing" if isinstance(getattr(self, field), str) else getattr(self, field)
+                raise InputError(f"feature.{self.name}.{field}", seen, allowed="a description", why=why)
+        if not isinstance(self.inputs, tuple | list) or not self.inputs:
             raise InputError(f"feature.{self.name}.inputs", self.inputs, allowed="panel columns, such as ('close',)")
         if self.category not in get_args(Category):
             raise InputError(f"feature.{self.name}.category", self.category, allowed=list(get_args(Category)))
         for field in ("lookback", "lag"):
             rows, why = getattr(self, field), "a negative one reads ahead"
-            if not isinstance(rows, int) or rows < 0:
+            if not isinstance(rows, int) or isinstance(rows, bool) or rows < 0:
                 raise InputError(f"feature.{self.name}.{field}", rows, allowed="rows, 0 or more", why=why)
+        object.__setattr__(self, "inputs", tuple(self.inputs))
         self._check_compute()
 
     def _check_compute(self) -> None:

@@ -39,8 +39,8 @@ def build_files(
 
     Raises:
         InputError: no such file, a file where the folder should be, a folder with parts, an unknown type or name, a
-            column is missing, or no feature can be served. DataError: the file is no Parquet, or rows have no
-            instrument.
+            column is missing, or no feature can be served. DataError: the file is no Parquet, has no rows, or rows
+            have no instrument.
     """
     if dtype not in ("float32", "float64"):
         raise InputError("dtype", dtype, allowed=["float32", "float64"])
@@ -93,6 +93,8 @@ def resolve_file(source: Path | str, selection: Selection) -> tuple[tuple[Featur
     read = [name for name in required_columns(selection) if name in values]
     some = [_has_values(name) for name in read]
     found = lazy.group_by("instrument").agg(some).collect(engine="streaming").sort("instrument")
+    if found.is_empty():
+        raise DataError(file.name, "holds rows", seen="none", fix="write the bars to it first")
     if found["instrument"].null_count():
         rule, fix = "every row has an instrument", "fill the column, or drop the rows"
         raise DataError(file.name, rule, seen="rows without one", fix=fix)

@@ -42,6 +42,7 @@ ALLOWED: Final[Mapping[str, str]] = {
     "features/regimes/_inputs.py::with_market": "counts instruments",
     "features/regimes/_overrides.py::changes": "keys of the log",
     "features/regimes/_service.py::label": "one model an instrument",
+    "features/store/_keys.py": "keys of the values",
     "features/store/_offline.py": "a folder an instrument",
     "features/store/_online.py": "keys of the values",
     "features/store/_skew.py::skew_of": "rows of the same instrument",

@@ -8,10 +8,11 @@
 | q_t | volume of the market: value traded over p_t, so that p q is the value traded |
 
 Invariants:
-1. The regime of a bar is the label of the bar before it; changing that bar or a later one changes nothing.
+1. The regime of a bar is the newest label known when its first row is, of an earlier bar: as a rule that of the bar
+   before. Changing that bar or a later one changes nothing.
 2. Of one instrument it is the instrument's own label. Of several there is one market for all: p, h, l, q, and the mean
    of any other column.
-3. A bar has no regime where the rows before it were not all known when its first one was.
+3. A label is known when all rows up to its own are: where one instrument is late, the market's labels are.
 4. A system that is fitted once, on `Train`, is not offered: calibration and gate 3 look at days that it was fitted on.
 """
 
@@ -59,7 +60,7 @@ class RegimeDays:
 
 
 def regime_days(panel: Panel, system: str, *, seed: int) -> RegimeDays:
-    """Return the regimes of a panel's bars by one system, each as it was known the bar before.
+    """Return the regimes of a panel's bars by one system, each as it was known before the bar.
 
     seed: of whatever is random in a fit.
 
@@ -69,10 +70,11 @@ def regime_days(panel: Panel, system: str, *, seed: int) -> RegimeDays:
     require_regimes(panel, {"regime": system})
     market = panel if len(panel.instruments) == 1 else _market(panel)
     found = label(market, system, seed=seed, bands=BANDS.get(system)).frame
-    first = panel.frame.group_by("ts").agg(pl.col("known_at").min().alias("first")).sort("ts")["first"]
-    known = (found["known_at"].cum_max().shift(1) <= first).fill_null(False).to_numpy()
-    names = found["name"].shift(1).fill_null(UNNAMED).to_numpy().astype(np.str_)
-    return RegimeDays(spec_of(system).states, found["ts"].to_numpy(), np.where(known, names, UNNAMED))
+    first = panel.frame.group_by("ts").agg(pl.col("known_at").min().alias("first")).sort("ts")["first"].to_numpy()
+    known = found["known_at"].cum_max().to_numpy()
+    newest = np.minimum(np.searchsorted(known, first, side="right"), np.arange(len(first))) - 1
+    names = found["name"].fill_null(UNNAMED).to_numpy().astype(np.str_)
+    return RegimeDays(spec_of(system).states, found["ts"].to_numpy(), np.where(newest >= 0, names[newest], UNNAMED))
 
 
 def require_regimes(panel: Panel, named: Mapping[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,9 @@ from karat._words import counted
 from karat.core import NS_PER_DAY, InputError, iso
 from karat.data import extent
 from karat.features.store._offline import current_at
+
+PLACE: Final = "_place"
+"""A column in which `as_of` notes the order of the keys."""
 
 
 def times_of(keys: pl.DataFrame, answer: Sequence[str]) -> pl.Series:
@@ -22,7 +26,7 @@ def times_of(keys: pl.DataFrame, answer: Sequence[str]) -> pl.Series:
     if not keys.schema["time"].is_integer():
         fix = "cast times, e.g. pl.col('time').dt.epoch('ns')"
         raise InputError("keys.time", str(keys.schema["time"]), allowed="Int64, UTC ns", fix=fix)
-    if taken := [name for name in keys.columns if name in answer]:
+    if taken := [name for name in keys.columns if name in (*answer, PLACE)]:
         raise InputError("keys", taken, why="the answer has these columns too", fix="rename or drop them")
     if nulls := keys["time"].null_count():
         raise InputError(

@@ -3,14 +3,15 @@
 A row is a bar's ts, known_at, the inputs that its features read (`bar.close`, ...) and the features.
 
 Invariants:
-1. A part is written once, under its final name in one rename, and never changed.
-2. The rows of an instrument are the concatenation of its parts; of equal `ts` the one with the highest `known_at` among
-   those known is the value.
+1. A part is written whole, under its final name in one rename; its name says how many rows come before it. Parts are
+   merged when there are many: the first one then holds the rows of all, and the others go.
+2. The rows of an instrument are those of its parts, in the order of storing; of equal `ts` the one with the highest
+   `known_at` among those known is the value.
 3. Writers of an instrument, threads or processes, wait for each other from reading its parts until its values are
    recorded. Where the file system has no locks, the second writer of a part is refused; nothing of the first is lost.
-4. `panels.json` says of each panel, by its hash, how many parts there were once its values were stored: the latest rows
-   of these parts are its values, whatever was stored since. It holds the last 512 panels of an instrument; one whose
-   parts are not all there is none of them.
+4. `panels.json` says of each panel, by its hash, how many rows there were once its values were stored: the latest of
+   these rows are its values, whatever was stored since. It holds the last 512 panels of an instrument; one of more rows
+   than there are is none of them.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ BAR = "bar."
 _NAMELESS = "%"  # which no name becomes
 PANELS = 512
 """Panels of an instrument that are served without computing: those of two years of days. Earlier ones are forgotten."""
+MOST_PARTS = 8
+"""Files of an instrument: a bar a day would make hundreds, each of which takes as long to read as a year in one."""
 
 
 class Offline:
@@ -69,56 +72,70 @@ class Offline:
         """
         return self.whole(instrument).select(*TIMES, *self.definition.names)
 
-    def whole(self, instrument: str, parts: int | None = None) -> pl.DataFrame:
-        """Return every row that was ever stored with all its columns, in the order of storing.
-
-        parts: of the first so many parts only.
+    def whole(self, instrument: str, rows: int | None = None) -> pl.DataFrame:
+        """Return every row that was ever stored, or the first so many, with all columns, in the order of storing.
 
         Raises:
             DataError: a part is broken or of another definition.
         """
-        found = self._parts(instrument)
-        frames = [self._read(found[number]) for number in sorted(found) if parts is None or number < parts]
+        first = self._part(instrument, 0)
+        while True:
+            before, frames, end = _mark(first), [], 0
+            try:
+                while (path := self._part(instrument, end)).is_file() and (rows is None or end < rows):
+                    frames.append(self._read(path))
+                    end += len(frames[-1])
+            except DataError:
+                if _mark(first) == before:
+                    raise
+            if _mark(first) == before:  # else parts were merged while they were read
+                break
         schema = dict.fromkeys(self.columns, pl.Float64) | dict.fromkeys(TIMES, pl.Int64)
-        return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
+        return pl.concat([pl.DataFrame(schema=schema), *frames]).head(end if rows is None else rows)
 
     def panels(self, instrument: str) -> dict[str, int]:
-        """Return the panels whose values are stored: hash to number of parts, the latest last."""
-        there = self._parts(instrument).keys()
-        return {panel: parts for panel, parts in self._recorded(instrument).items() if there >= set(range(parts))}
+        """Return the panels whose values were stored: hash to number of rows, the latest last."""
+        path = self._place(instrument) / "panels.json"
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
-    def record(self, instrument: str, panel: str, parts: int, others: Mapping[str, int]) -> None:
-        """Say that the latest rows of the first so many parts hold the values of a panel. others: `panels` as read."""
-        known = [*((name, number) for name, number in others.items() if name != panel), (panel, parts)][-PANELS:]
-        _replace(self._place(instrument) / "panels.json", canonical_json(known))
+    def record(self, instrument: str, panels: Mapping[str, int]) -> None:
+        """Say of panels how many rows hold their values: the latest last."""
+        _replace(self._place(instrument) / "panels.json", canonical_json([*panels.items()][-PANELS:]))
 
-    def parts(self, instrument: str) -> int:
-        """Return the number of parts, which is that of the next one: never that of one which a panel is recorded by."""
-        there = self._parts(instrument)
-        return max(max(there) + 1, *self._recorded(instrument).values()) if there else 0
-
-    def append(self, instrument: str, rows: pl.DataFrame, number: int) -> int:
-        """Add rows with the columns of this definition as the part of a number; return how many parts there are then.
+    def append(self, instrument: str, stored: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
+        """Add rows with the columns of this definition to those that are stored; return all.
 
         Raises:
             DataError: another writer added the same part.
         """
         self._describe()
-        if rows.is_empty():
-            return number
-        if number == 0:
-            (self._place(instrument) / "panels.json").unlink(missing_ok=True)  # of parts that somebody deleted
-        path = self._place(instrument) / f"part-{number:06d}.parquet"
-        partial = _partial(path)
+        rows = pl.concat([stored, added])
+        if added.is_empty():
+            return rows
+        parts = self._parts(instrument)
+        for begin in [begin for begin in parts if begin > len(stored)]:  # what followed a part that somebody deleted
+            parts.pop(begin).unlink()
+        path = self._part(instrument, len(stored))
+        partial = self._written(path, added)
         try:
-            rows.write_parquet(partial, compression="lz4", metadata={"definition": self.definition.id})
             os.link(partial, path)
         except FileExistsError:
             rule, fix = "one writer of a store at a time", "run the other writer to its end, then this one again"
             raise DataError("store", rule, rows=[path.name], seen="a part of another writer", fix=fix) from None
         finally:
             partial.unlink(missing_ok=True)
-        return number + 1
+        if len(parts) >= MOST_PARTS:
+            first = self._part(instrument, 0)
+            os.replace(self._written(first, rows), first)
+            for begin, old in self._parts(instrument).items():
+                if begin:
+                    old.unlink()
+        return rows
+
+    def _written(self, path: Path, rows: pl.DataFrame) -> Path:
+        partial = _partial(path)
+        rows.write_parquet(partial, compression="lz4", statistics=False, metadata={"definition": self.definition.id})
+        return partial
 
     def _describe(self) -> None:
         path = self.folder / "definition.json"
@@ -129,12 +146,11 @@ class Offline:
     def _place(self, instrument: str) -> Path:
         return self.folder / _folder(instrument)
 
-    def _recorded(self, instrument: str) -> dict[str, int]:
-        path = self._place(instrument) / "panels.json"
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    def _part(self, instrument: str, begin: int) -> Path:
+        return self._place(instrument) / f"part-{begin:010d}.parquet"
 
     def _parts(self, instrument: str) -> dict[int, Path]:
-        """Return the parts by their number."""
+        """Return the parts by the number of rows before them."""
         return {int(path.stem[5:]): path for path in self._place(instrument).glob("part-*.parquet")}
 
     def _read(self, path: Path) -> pl.DataFrame:
@@ -183,6 +199,15 @@ def current_at(rows: pl.DataFrame, times: np.ndarray) -> np.ndarray:
     if not len(order):
         return np.full(len(times), -1, dtype=np.int64)
     return np.where(found >= 0, order[held[np.maximum(found, 0)]], -1)
+
+
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    """Return what tells a file from the one that takes its place, None where there is none."""
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        return None
+    return facts.st_ino, facts.st_mtime_ns, facts.st_size
 
 
 def _partial(path: Path) -> Path:

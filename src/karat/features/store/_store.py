@@ -31,7 +31,7 @@ from karat.features._rows import check_instant
 from karat.features._select import Selection, resolve
 from karat.features.store._corrections import added_by
 from karat.features.store._definition import Definition, definition_of
-from karat.features.store._keys import check_unit, joined, times_of
+from karat.features.store._keys import PLACE, check_unit, joined, times_of
 from karat.features.store._offline import BAR, TIMES, Offline, latest
 from karat.features.store._online import MemoryOnline, Online, Served, check_row
 from karat.features.store._skew import Skew, skew_of
@@ -112,9 +112,10 @@ class FeatureStore:
             frame = panel.frame.filter(pl.col("instrument") == name)
             source = content_hash(frame.select(*KEYS, *definition.inputs))
             kept = offline.panels(name).get(source)
-            if kept is not None:
+            stored = None if kept is None else offline.whole(name, kept)
+            if stored is not None and len(stored) == kept:
                 self._hits += 1
-                values = _of_bars(offline.whole(name, kept), frame).select(definition.names)
+                values = _of_bars(stored, frame).select(definition.names)
             else:
                 self._misses += 1
                 values = build(Panel(frame, panel.calendar, panel.provenance), specs).frame.select(definition.names)
@@ -141,11 +142,11 @@ class FeatureStore:
             raise InputError("keys.instrument", strange[0], allowed=held, why="nothing of it is stored")
         rows = {name: offline.rows(name) for name in keys["instrument"].unique(maintain_order=True)}
         check_unit(times, rows)
-        order = keys.with_row_index("_place")
+        order = keys.with_row_index(PLACE)
         parts = [joined(order.clear(), times.clear(), offline.rows(""))]
         for (name,), part in order.group_by("instrument", maintain_order=True):
-            parts.append(joined(part, times[part["_place"]], rows[str(name)]))
-        return pl.concat(parts).sort("_place").drop("_place")
+            parts.append(joined(part, times[part[PLACE]], rows[str(name)]))
+        return pl.concat(parts).sort(PLACE).drop(PLACE)
 
     def history(self, selection: Selection, instrument: str, *, at_ns: int | None = None) -> pl.DataFrame:
         """Return (ts, known_at, features) of an instrument as known at a moment (None: by now), one row a bar.
@@ -300,12 +301,15 @@ class FeatureStore:
             return pl.DataFrame({spec.name: made[:, k] for k, spec in enumerate(specs)})
 
         with offline.writing(name):
-            others, stored, number = offline.panels(name), offline.whole(name), offline.parts(name)
+            stored, recorded = offline.whole(name), offline.panels(name)
+            others = {panel: rows for panel, rows in recorded.items() if rows <= len(stored) and panel != source}
             added = added_by(name, stored, bars, arrived, values_of)
             self._make_room(added)
-            number = offline.append(name, added, number)
-            if _of_bars(pl.concat([stored, added]), frame).select(values.columns).equals(values):
-                offline.record(name, source, number, others)
+            if len(others) < len(recorded):
+                offline.record(name, others)  # before there are as many rows again as a panel had that somebody deleted
+            stored = offline.append(name, stored, added)
+            if _of_bars(stored, frame).select(values.columns).equals(values):
+                offline.record(name, {**others, source: len(stored)})
 
     def _make_room(self, added: pl.DataFrame) -> None:
         """Refuse rows that a full store has no room for."""

@@ -1,7 +1,8 @@
 """The store's newest values: 500 instruments with a20, put once and served one by one, from memory and from Redis.
 
 Redis runs in a process of its own on loopback where this machine has `redis-server` and the extra `online`; else its
-figures are left out.
+figures are left out. `store days` adds 60 days one by one to the a20 of ten instruments of 500, and reads the last
+panel again; times are those of one instrument.
 """
 
 from __future__ import annotations
@@ -20,22 +21,51 @@ import numpy as np
 
 from feature_jobs._bars import Bars
 from karat.core import DataError
+from karat.features import build
 from karat.features.store import FeatureStore, MemoryOnline, Online, RedisOnline, Served, definition_of
 
 CALLS = 5_000
+INSTRUMENTS, FIRST, DAYS = 10, 500, 60
 
 
 def facts(bars: Bars, repeat: int) -> Iterator[dict[str, Any]]:
-    """Yield the facts of the one job."""
-    n = bars.shape[0]
+    """Yield the facts of serving, and of days that are stored one by one."""
+    yield _served(bars.shape[0])
+    yield _days(bars)
+
+
+def _served(n: int) -> dict[str, Any]:
     with _redis() as redis, tempfile.TemporaryDirectory() as folder:
         stores = {"memory": MemoryOnline(), **({"redis": redis} if redis else {})}
         figures = {name: _figures(FeatureStore(folder, online=online), n) for name, online in stores.items()}
-    yield {
+    return {
         "job": "store serve",
         "karat_s": round(figures["memory"]["p50"] / 1e9, 9),
         "check_equal": all(each["equal"] for each in figures.values()),
         **{f"{name}_{key}_us": round(each[key] / 1e3, 2) for name, each in figures.items() for key in ("p50", "p99")},
+    }
+
+
+def _days(bars: Bars) -> dict[str, Any]:
+    panels = [bars.panel(INSTRUMENTS, FIRST + day) for day in range(DAYS + 1)]
+    with tempfile.TemporaryDirectory() as folder:
+        store, taken = FeatureStore(folder), []
+        store.features(panels[0], "a20")
+        for panel in panels[1:]:
+            started = time.perf_counter()
+            store.features(panel, "a20")
+            taken.append((time.perf_counter() - started) / INSTRUMENTS)
+        started = time.perf_counter()
+        found = store.features(panels[-1], "a20").frame
+        read = (time.perf_counter() - started) / INSTRUMENTS
+        size, hits = store.size, store.use.hits
+    return {
+        "job": "store days",
+        "karat_s": round(float(np.median(taken)), 6),
+        "check_equal": found.equals(build(panels[-1], "a20").frame) and hits == INSTRUMENTS,
+        "last_ten_over_first_ten": round(float(np.median(taken[-10:]) / np.median(taken[:10])), 2),
+        "read_s": round(read, 6),
+        "kib_an_instrument": round(size / INSTRUMENTS / 1024, 1),
     }
 
 

@@ -4,7 +4,7 @@ Invariants:
 1. A value equals that of `build` over all bars so far: to the bit where the kernels compute both, to 1e-12 of the
    feature's largest magnitude where `build` asks TA-Lib.
 2. A state is bytes without addresses. Loaded into another process it goes on as if nothing had happened; a state of
-   other definitions is refused.
+   other definitions is refused. That of a Python function is the rows that it reads, whatever it makes of them.
 3. A bar in which an input of a feature is not finite gives it NaN and leaves its state alone.
 """
 

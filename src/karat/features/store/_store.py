@@ -99,6 +99,7 @@ class FeatureStore:
 
         Raises:
             InputError, DataError: as `build`; a row that was stored and is not in the panel any more; a full store.
+            Instruments before the one that is refused are stored.
         """
         specs, absent = resolve(selection, panel)
         if arrived_ns is not None:
@@ -194,6 +195,9 @@ class FeatureStore:
 
     def publish(self, selection: Selection, *, at_ns: int | None = None) -> int:
         """Put the newest known values of every instrument online; return how many instruments.
+
+        at_ns: of what was known by then, UTC ns. Without it all that is stored counts, also a correction that is said to
+        arrive later, which is then not served before.
 
         Raises:
             InputError: an unknown name, or a selection of which nothing is stored.

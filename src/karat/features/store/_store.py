@@ -196,8 +196,8 @@ class FeatureStore:
     def publish(self, selection: Selection, *, at_ns: int | None = None) -> int:
         """Put the newest known values of every instrument online; return how many instruments.
 
-        at_ns: of what was known by then, UTC ns. Without it all that is stored counts, also a correction that is said to
-        arrive later, which is then not served before.
+        at_ns: of what was known by then, UTC ns. Without it all that is stored counts, also a correction that is said
+        to arrive later, which is then not served before.
 
         Raises:
             InputError: an unknown name, or a selection of which nothing is stored.

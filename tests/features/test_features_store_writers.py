@@ -73,9 +73,10 @@ def test_two_writers_of_one_part_lose_nothing(tmp_path: Path) -> None:
     row = pl.DataFrame({"ts": [1], "known_at": [1], "bar.close": [2.0], CHOSEN[0]: [0.5]})
     with offline.writing("A/B:C"):
         assert offline.append("A/B:C", row.clear(), row).equals(row)
+        offline.append("A/B:C", row, row.with_columns(ts=pl.lit(2, dtype=pl.Int64)))
         with pytest.raises(DataError, match="one writer of a store at a time"):
             offline.append("A/B:C", row.clear(), row.with_columns(pl.lit(9.0).alias(CHOSEN[0])))
-    assert offline.rows("A/B:C")[CHOSEN[0]].to_list() == [0.5]
+    assert offline.rows("A/B:C")[CHOSEN[0]].to_list() == [0.5, 0.5]
     assert offline.instruments() == ("A/B:C",)
     assert not list(tmp_path.rglob("*.partial"))
 

@@ -112,12 +112,12 @@ class Offline:
         rows = pl.concat([stored, added])
         if added.is_empty():
             return rows
-        parts = self._parts(instrument)
-        for begin in [begin for begin in parts if begin > len(stored)]:  # what followed a part that somebody deleted
-            parts.pop(begin).unlink()
-        path = self._part(instrument, len(stored))
+        parts, path = self._parts(instrument), self._part(instrument, len(stored))
         partial = self._written(path, added)
         try:
+            if not path.exists():  # else the rows that follow are another writer's
+                for begin in [begin for begin in parts if begin > len(stored)]:  # what followed one that was deleted
+                    parts.pop(begin).unlink()
             os.link(partial, path)
         except FileExistsError:
             rule, fix = "one writer of a store at a time", "run the other writer to its end, then this one again"
